@@ -1,0 +1,23 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// Swift's own way to say "this reader must not outlive its bytes" is still experimental; only the target that reads
+/// raw bytes needs the flag, its callers do not.
+let lifetimes: [SwiftSetting] = settings + [.enableExperimentalFeature("Lifetimes")]
+
+let package = Package(
+    name: "zeoshell",
+    targets: [
+        .target(name: "ByteCoding", swiftSettings: lifetimes),
+        .target(name: "ZODB", dependencies: ["ByteCoding"], swiftSettings: settings),
+        .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
+        .testTarget(name: "ZODBTests", dependencies: ["ZODB"], swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,73 @@
+/// A storage that remembers older revisions.
+public protocol HistoryStorage: Storage {
+    /// Revisions of one object, newest first, deletions included, at most `limit`.
+    /// - Throws: `noSuchObject` when the object was never stored.
+    func history(of oid: ObjectID, limit: Int) throws(StorageError) -> [HistoryEntry]
+}
+
+/// A storage that can list its transactions.
+public protocol TransactionLogStorage: Storage {
+    /// Every transaction, newest first, as far back as the storage can tell.
+    func transactionLog() throws(StorageError) -> any Cursor<TransactionSummary>
+    /// Transactions with `first` ≤ tid ≤ `last`, oldest first.
+    func transactions(
+        from first: TransactionID, through last: TransactionID
+    ) throws(StorageError) -> any Cursor<TransactionSummary>
+    /// The transaction `tid` and its records, in stored order.
+    /// - Throws: `noSuchTransaction`.
+    func records(
+        of tid: TransactionID
+    ) throws(StorageError) -> (transaction: TransactionSummary, records: any Cursor<TransactionRecord>)
+}
+
+/// One current record, from a walk over all objects.
+public struct CurrentRecord: Hashable, Sendable {
+    public var oid: ObjectID
+    public var revision: Revision
+
+    public init(oid: ObjectID, revision: Revision) {
+        self.oid = oid
+        self.revision = revision
+    }
+}
+
+/// A storage that can walk over the current record of every object.
+public protocol CurrentRecordStorage: Storage {
+    /// Current records with an oid ≥ `first`, by oid; deleted objects are left out.
+    func currentRecords(from first: ObjectID) throws(StorageError) -> any Cursor<CurrentRecord>
+}
+
+/// A storage that keeps blobs.
+public protocol BlobStorage: Storage {
+    /// The blob's bytes, in chunks.
+    /// - Throws: `noBlob` when its file is missing.
+    func blob(_ oid: ObjectID, serial: TransactionID) throws(StorageError) -> any Cursor<[UInt8]>
+    /// The blob's size in bytes, where it can be told without reading the blob; nil otherwise.
+    func blobSize(_ oid: ObjectID, serial: TransactionID) throws(StorageError) -> Int?
+}
+
+/// What others committed: a transaction, and the objects it changed.
+public struct Invalidation: Hashable, Sendable {
+    public var tid: TransactionID
+    public var oids: [ObjectID]
+
+    public init(tid: TransactionID, oids: [ObjectID]) {
+        self.tid = tid
+        self.oids = oids
+    }
+}
+
+/// A storage to which others commit while we look.
+public protocol SharedStorage: Storage {
+    /// Takes note of what others committed; returns what is new since the last call, oldest first.
+    ///
+    /// A file looks for appended transactions; a server's invalidations have already arrived. Does not wait.
+    func poll() throws(StorageError) -> [Invalidation]
+}
+
+/// A storage behind a connection.
+public protocol RemoteStorage: Storage {
+    var isConnected: Bool { get }
+    /// One round trip; how long it took.
+    func ping() throws(StorageError) -> Duration
+}

@@ -1,0 +1,81 @@
+public import ByteCoding
+
+/// What a storage says when it cannot do what it was asked.
+///
+/// A closed list: a server must map every case to the exception its Python client expects, and the shell to an exit
+/// code, and the compiler checks that they do.
+public enum StorageError: Error, Hashable, Sendable {
+    /// No revision of the object exists, or its latest one says that it does not exist.
+    case noSuchObject(ObjectID)
+    /// The object exists, but did not yet at this time.
+    case noRevision(ObjectID, at: TransactionID)
+    case noSuchTransaction(TransactionID)
+    /// The blob's record is there, its file is not.
+    case noBlob(ObjectID, serial: TransactionID, String)
+    /// This storage, or this server, or this generation of the protocol has no such operation.
+    case unsupported(String)
+    /// Bytes that break their format: what was read (a file and what in it), and the error with its offset.
+    case corrupt(String, FormatError)
+    /// The storage could not be reached, or was lost.
+    case connection(ConnectionFailure)
+    /// The operating system refused: what was tried, and the error number.
+    case io(String, errno: Int32)
+    /// The user cancelled.
+    case interrupted
+    /// An exception that the server raised and that has no case here: its class, and what it said.
+    case remote(className: String, message: String)
+}
+
+/// Why there is no connection, told apart because the cure differs.
+public enum ConnectionFailure: Error, Hashable, Sendable {
+    /// Nothing listens at the address.
+    case refused(address: String)
+    /// The address cannot be found, or the network says no; the system's words.
+    case unreachable(address: String, String)
+    /// Connected, but the server said nothing within the time: it probably waits for TLS.
+    case silent(address: String, seconds: Double)
+    /// What the server sent first is not a ZEO greeting.
+    case notZEO(address: String, received: String)
+    /// The server closed after our answer to its greeting, or neither side's dialects fit.
+    case versionRefused(address: String, theirs: String, ours: String)
+    /// The server has no storage of this name.
+    case unknownStorage(address: String, name: String)
+    /// An established connection ended; the reason as far as it is known.
+    case lost(address: String, String)
+    /// The server sent what the protocol does not allow.
+    case protocolError(address: String, String)
+}
+
+extension StorageError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .noSuchObject(let oid): "no object \(oid)"
+        case .noRevision(let oid, let tid): "object \(oid) did not exist at \(tid)"
+        case .noSuchTransaction(let tid): "no transaction \(tid)"
+        case .noBlob(let oid, let serial, let detail): "no blob file for \(oid) at \(serial): \(detail)"
+        case .unsupported(let what): what
+        case .corrupt(let what, let error): "\(what): \(error)"
+        case .connection(let failure): failure.description
+        case .io(let what, let number): "\(what): \(Self.text(of: number))"
+        case .interrupted: "interrupted"
+        case .remote(let className, let message): "the server raised \(className): \(message)"
+        }
+    }
+}
+
+extension ConnectionFailure: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .refused(let address): "\(address): connection refused: nothing listens there"
+        case .unreachable(let address, let why): "\(address): cannot connect: \(why)"
+        case .silent(let address, let seconds):
+            "\(address): connected, but silent for \(seconds) s: probably a TLS port, or a hung server"
+        case .notZEO(let address, let received): "\(address): not a ZEO server: it said \(received)"
+        case .versionRefused(let address, let theirs, let ours):
+            "\(address): no common protocol version: the server speaks \(theirs), we offered \(ours)"
+        case .unknownStorage(let address, let name): "\(address): no storage named '\(name)' there"
+        case .lost(let address, let why): "\(address): connection lost: \(why)"
+        case .protocolError(let address, let what): "\(address): protocol error: \(what)"
+        }
+    }
+}

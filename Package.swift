@@ -16,8 +16,10 @@ let package = Package(
     name: "zeoshell",
     targets: [
         .target(name: "ByteCoding", swiftSettings: lifetimes),
-        .target(name: "ZODB", dependencies: ["ByteCoding"], swiftSettings: settings),
+        .target(name: "Pickle", dependencies: ["ByteCoding"], swiftSettings: settings),
+        .target(name: "ZODB", dependencies: ["ByteCoding", "Pickle"], swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
+        .testTarget(name: "PickleTests", dependencies: ["Pickle"], swiftSettings: settings),
         .testTarget(name: "ZODBTests", dependencies: ["ZODB"], swiftSettings: settings),
     ]
 )

@@ -17,9 +17,10 @@ let package = Package(
     targets: [
         .target(name: "ByteCoding", swiftSettings: lifetimes),
         .target(name: "Pickle", dependencies: ["ByteCoding"], swiftSettings: settings),
-        .target(name: "ZODB", dependencies: ["ByteCoding", "Pickle"], swiftSettings: settings),
+        .systemLibrary(name: "CZlib"),
+        .target(name: "ZODB", dependencies: ["ByteCoding", "CZlib", "Pickle"], swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
         .testTarget(name: "PickleTests", dependencies: ["Pickle"], swiftSettings: settings),
-        .testTarget(name: "ZODBTests", dependencies: ["ZODB"], swiftSettings: settings),
+        .testTarget(name: "ZODBTests", dependencies: ["ByteCoding", "CZlib", "ZODB"], swiftSettings: settings),
     ]
 )

@@ -20,7 +20,9 @@ let package = Package(
         .systemLibrary(name: "CZlib"),
         .target(name: "ZODB", dependencies: ["ByteCoding", "CZlib", "Pickle"], swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
-        .testTarget(name: "PickleTests", dependencies: ["Pickle"], swiftSettings: settings),
+        .target(name: "TestSupport", dependencies: ["Pickle"], path: "Tests/TestSupport", swiftSettings: settings),
+        .testTarget(
+            name: "PickleTests", dependencies: ["Pickle", "TestSupport"], exclude: ["corpus"], swiftSettings: settings),
         .testTarget(name: "ZODBTests", dependencies: ["ByteCoding", "CZlib", "ZODB"], swiftSettings: settings),
     ]
 )

@@ -51,6 +51,11 @@ extension PickleDocument {
         operands(of: nodes[Int(slot.nodeIndex)]) { $0 == .build }
     }
 
+    /// Whether any string is one of Python 2: an opcode `S`, `T` or `U`.
+    public var hasNativeStrings: Bool {
+        nodes.contains { $0.opcode == .shortBinString || $0.opcode == .binString || $0.opcode == .string }
+    }
+
     /// The operand of every persistent reference, in the order they are written, repeats included.
     public var persistentIDs: [Slot] {
         nodes.compactMap { record in record.opcode == .persistentID ? firstOperands(of: record).first : nil }

@@ -38,6 +38,11 @@ public struct PickleDocument: Sendable {
     public struct Entry: Hashable, Sendable {
         public let key: Slot
         public let value: Slot
+
+        public init(key: Slot, value: Slot) {
+            self.key = key
+            self.value = value
+        }
     }
 
     /// The longest source that is read: offsets are 32 bits. A record of ZODB is far smaller; larger data is in blobs.

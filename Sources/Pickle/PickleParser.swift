@@ -53,7 +53,7 @@ struct PickleParser: ~Copyable {
             guard let opcode = Opcode(rawValue: bytes[start]) else {
                 throw PickleError(.unknownOpcode(bytes[start]), at: start)
             }
-            let argument = try argumentRange(of: opcode, at: start, in: bytes)
+            let argument = try Self.argumentRange(of: opcode, at: start, in: bytes)
             at = argument.upperBound
             if try perform(opcode, at: start, argument, bytes) { return }
         }
@@ -61,7 +61,7 @@ struct PickleParser: ~Copyable {
 
     /// The argument's bytes: the counted or fixed part, without a length field but with the line feeds of lines.
     @inline(__always)
-    private func argumentRange(
+    static func argumentRange(
         of opcode: Opcode, at start: Int, in bytes: UnsafeBufferPointer<UInt8>
     ) throws(PickleError) -> Range<Int> {
         let first = start + 1
@@ -77,7 +77,7 @@ struct PickleParser: ~Copyable {
             guard bytes.count - first >= width else {
                 throw PickleError(.truncated(needed: width, available: bytes.count - first), at: start)
             }
-            let length = littleEndian(bytes, first..<first + width)
+            let length = Self.littleEndian(bytes, first..<first + width)
             let available = bytes.count - first - width
             guard length <= UInt64(available) else {
                 throw PickleError(.truncated(needed: Int(clamping: length), available: available), at: start)
@@ -102,9 +102,9 @@ struct PickleParser: ~Copyable {
         switch opcode {
         // What most pickles are made of comes first.
         case .binPut, .longBinPut:
-            try remember(Int(littleEndian(bytes, argument)), opcode, at: start)
+            try remember(Int(Self.littleEndian(bytes, argument)), opcode, at: start)
         case .binGet, .longBinGet:
-            try recall(Int(littleEndian(bytes, argument)), at: start)
+            try recall(Int(Self.littleEndian(bytes, argument)), at: start)
         case .shortBinString, .binUnicode, .shortBinBytes, .binString, .binBytes, .binInt, .binInt1, .binInt2, .none,
             .newTrue, .newFalse, .binFloat, .emptyTuple, .emptyList, .emptyDict, .emptySet, .shortBinUnicode,
             .binUnicode8, .binBytes8, .byteArray8, .long1, .long4, .extension1, .extension2, .extension4, .nextBuffer,
@@ -142,7 +142,7 @@ struct PickleParser: ~Copyable {
             let version = Int(bytes[argument.lowerBound])
             guard version <= 5 else { throw PickleError(.unsupportedProtocol(version), at: start) }
         case .frame:
-            let length = littleEndian(bytes, argument)
+            let length = Self.littleEndian(bytes, argument)
             let available = bytes.count - argument.upperBound
             guard length <= UInt64(available) else {
                 throw PickleError(.truncated(needed: Int(clamping: length), available: available), at: start)
@@ -341,7 +341,7 @@ struct PickleParser: ~Copyable {
     }
 
     @inline(__always)
-    private func littleEndian(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> UInt64 {
+    private static func littleEndian(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> UInt64 {
         var value: UInt64 = 0
         var shift: UInt64 = 0
         for index in range {

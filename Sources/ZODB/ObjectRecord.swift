@@ -22,8 +22,14 @@ public struct ObjectRecord: Sendable {
         self.oid = oid
         serial = revision.serial
         storedSize = revision.data.count
+        let data: [UInt8]
+        do throws(FormatError) {
+            data = try RecordTransformation.undone(revision.data)
+        } catch {
+            throw .corrupt("record of \(oid)", error)
+        }
         do throws(PickleError) {
-            document = try PickleDocument(revision.data, .record)
+            document = try PickleDocument(data, .record)
         } catch {
             throw .corrupt(
                 "record of \(oid)", FormatError(.invalid(field: "pickle", found: "\(error.reason)"), at: error.offset))

@@ -101,14 +101,6 @@ extension PersistentReference {
 }
 
 extension PickleDocument {
-    /// The bytes of a string of any kind: text as UTF-8, bytes, a native string of Python 2; nil for anything else.
-    public func stringBytes(_ slot: Slot) -> [UInt8]? {
-        switch self[slot] {
-        case .text(let bytes), .bytes(let bytes), .nativeString(let bytes): bytes
-        default: nil
-        }
-    }
-
     /// All persistent references of the document, in the order they are written, repeats included.
     public var references: [PersistentReference] {
         persistentIDs.compactMap { PersistentReference($0, in: self) }

@@ -1,0 +1,80 @@
+#!/bin/sh
+# Makes the Python peers that the interoperability tests talk to: one virtual environment each, with pinned versions.
+#
+#   sh scripts/peers.sh [DIRECTORY]        (default: .build/peers beside the sources)
+#
+# A peer that is already there is left alone. A peer that cannot be made does not stop the others: the reason goes to
+# DIRECTORY/NAME.missing, and the tests that need this peer are reported as skipped, with that reason. Exit status 0
+# even then; a peer made earlier but for other versions is made anew.
+set -u
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+peers=${1:-$root/.build/peers}
+mkdir -p "$peers" || exit 1
+peers=$(cd "$peers" && pwd)
+log=$peers/setup.log
+
+# The first of the given interpreters that runs and is of the wanted version: `find_python 3.11 3.12`.
+find_python() {
+    for version in "$@"; do
+        for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python; do
+            # A pyenv shim exists for versions that are not selected; only a run tells.
+            found=$("$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
+            [ "$found" = "$version" ] || continue
+            "$candidate" -c 'import sys; print(sys.executable)'
+            return 0
+        done
+    done
+    return 1
+}
+
+missing() { # NAME REASON
+    echo "$2" > "$peers/$1.missing"
+    echo "peer $1: missing: $2"
+}
+
+is_ready() { # NAME REQUIREMENTS
+    [ -x "$peers/$1/bin/python" ] && [ -f "$peers/$1/peer" ] && [ "$(cat "$peers/$1/peer")" = "$2" ]
+}
+
+# make_peer NAME REQUIREMENTS VERSION…: the versions of Python that will do, the best first.
+make_peer() {
+    name=$1 requirements=$2
+    shift 2
+    if is_ready "$name" "$requirements"; then
+        echo "peer $name: ready"
+        return
+    fi
+    rm -rf "${peers:?}/$name" "$peers/$name.missing"
+    python=$(find_python "$@") || { missing "$name" "no Python of version $(echo "$*" | sed 's/ / or /g')"; return; }
+    echo "peer $name: installing $requirements for $python"
+    {
+        echo "== $name: $requirements ($python)"
+        case $python in
+            *2.7*)
+                # Python 2.7 has no venv; the last virtualenv that still makes such environments runs on Python 3.
+                maker=$peers/virtualenv
+                if ! [ -x "$maker/bin/virtualenv" ]; then
+                    host=$(find_python 3.11 3.10 3.12 3.9 3.8) && "$host" -m venv "$maker" \
+                        && "$maker/bin/python" -m pip install -q 'virtualenv==20.21.1' 'setuptools<81'
+                fi
+                "$maker/bin/virtualenv" -q -p "$python" "$peers/$name"
+                ;;
+            *) "$python" -m venv "$peers/$name" ;;
+        esac
+    } >> "$log" 2>&1 || { missing "$name" "cannot make a virtual environment with $python (see $log)"; return; }
+    # shellcheck disable=SC2086  # the requirements are several words
+    if "$peers/$name/bin/python" -m pip install -q --disable-pip-version-check $requirements >> "$log" 2>&1 \
+        && "$peers/$name/bin/python" -c 'import ZEO, ZODB' >> "$log" 2>&1; then
+        echo "$requirements" > "$peers/$name/peer"
+        echo "peer $name: ready"
+    else
+        rm -rf "${peers:?}/$name"
+        missing "$name" "pip cannot install $requirements with $python (see $log)"
+    fi
+}
+
+make_peer zeo6 "ZEO==6.2 ZODB==6.4 BTrees==6.5 msgpack==1.1.0 setuptools==80.9.0" 3.11 3.12 3.10 3.13
+make_peer zeo5 "ZEO==5.4.1 ZODB==5.8.1 msgpack==1.0.8 setuptools==69.5.1" 3.9 3.8 3.10 3.7
+make_peer zeo5-py2 "ZEO==5.4.1 ZODB==5.8.1" 2.7
+exit 0

@@ -19,10 +19,14 @@ let package = Package(
         .target(name: "Pickle", dependencies: ["ByteCoding"], swiftSettings: settings),
         .systemLibrary(name: "CZlib"),
         .target(name: "ZODB", dependencies: ["ByteCoding", "CZlib", "Pickle"], swiftSettings: settings),
+        .target(name: "ZEOProtocol", dependencies: ["ByteCoding", "ZODB"], swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
         .target(name: "TestSupport", dependencies: ["Pickle"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(
             name: "PickleTests", dependencies: ["Pickle", "TestSupport"], exclude: ["corpus"], swiftSettings: settings),
         .testTarget(name: "ZODBTests", dependencies: ["ByteCoding", "CZlib", "ZODB"], swiftSettings: settings),
+        .testTarget(
+            name: "ZEOProtocolTests", dependencies: ["ByteCoding", "ZEOProtocol", "ZODB"],
+            exclude: ["transcripts"], swiftSettings: settings),
     ]
 )

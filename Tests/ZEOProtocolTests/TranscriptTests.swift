@@ -1,0 +1,61 @@
+import Testing
+import ZODB
+
+@testable import ZEOProtocol
+
+@Suite("Captured conversations")
+struct TranscriptTests {
+    @Test("every message decodes to the value Python decoded", arguments: Transcript.names)
+    func decode(name: String) throws {
+        let transcript = try Transcript(name)
+        #expect(transcript.lines.count > 60)
+        for line in transcript.lines where !line.isHandshake {
+            let value =
+                transcript.encoding == .pickle
+                ? try PickleReader.value(of: line.body) : try MessagePackMessages.value(of: line.body)
+            // Nested tuples print their trailing commas in Python and in instances not: both are compared without.
+            #expect(value.python.replacing(",)", with: ")") == line.value.replacing(",)", with: ")"))
+            let message = try Message(line.body, encoding: transcript.encoding)
+            #expect(message.isReply == (line.value.contains("'.reply'")))
+        }
+    }
+
+    @Test(
+        "what a Python 3 client sends is encoded to the same bytes",
+        arguments: ["z5-zeo-6.2-py311", "m5-zeo-6.2-py311"])
+    func encode(name: String) throws {
+        let transcript = try Transcript(name)
+        let sent = transcript.lines.filter { !$0.fromServer && !$0.isHandshake }
+        #expect(sent.count > 30)
+        for line in sent {
+            let message = try Message(line.body, encoding: transcript.encoding)
+            #expect(Frame.bytes(message.body(in: transcript.encoding)) == line.frame)
+        }
+    }
+
+    @Test("calls are the bytes that Python's client sends for them")
+    func calls() throws {
+        let oid = ObjectID(rawValue: 1)
+        let tid = try #require(TransactionID(bytes: [0x04, 0x0d, 0x27, 0x16, 0x63, 0x69, 0xb4, 0x11]))
+        let calls: [(Int64, Call)] = [
+            (1, .register(storage: "1", readOnly: false)), (1, .register(storage: "1", readOnly: true)),
+            (2, .getInfo), (15, .history(oid, limit: 2)), (17, .loadSerial(oid, tid)),
+        ]
+        let transcript = try Transcript("z5-zeo-6.2-py311")
+        let frames = Set(transcript.lines.map(\.frame))
+        for (id, call) in calls {
+            let method = try call.method(in: .v5)
+            let message = Message(id: .integer(id), name: method.name, arguments: .tuple(method.arguments))
+            #expect(frames.contains(Frame.bytes(message.body(in: .pickle))), "\(call)")
+        }
+    }
+
+    @Test("arguments follow the generation's table: history has a version up to 308, as captured")
+    func dialects() throws {
+        let old = try Call.history(.root, limit: 2).method(in: .v308)
+        #expect(old.arguments == [.bytes(ObjectID.root.bytes), .text([]), .integer(2)])
+        #expect(throws: StorageError.self) { try Call.ping.method(in: .v4) }
+        #expect(throws: StorageError.self) { try Call.iteratorStart(first: nil, last: nil).method(in: .v308) }
+        #expect(Generation.allCases == Generation.allCases.sorted())
+    }
+}

@@ -14,12 +14,20 @@ let lifetimes: [SwiftSetting] = settings + [.enableExperimentalFeature("Lifetime
 
 let package = Package(
     name: "zeoshell",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
     targets: [
         .target(name: "ByteCoding", swiftSettings: lifetimes),
         .target(name: "Pickle", dependencies: ["ByteCoding"], swiftSettings: settings),
         .systemLibrary(name: "CZlib"),
         .target(name: "ZODB", dependencies: ["ByteCoding", "CZlib", "Pickle"], swiftSettings: settings),
         .target(name: "ZEOProtocol", dependencies: ["ByteCoding", "ZODB"], swiftSettings: settings),
+        .executableTarget(
+            name: "zeofuzz",
+            dependencies: [
+                "Pickle", "ZODB", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
         .target(name: "TestSupport", dependencies: ["Pickle"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(

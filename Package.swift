@@ -28,6 +28,8 @@ let package = Package(
             dependencies: [
                 "Pickle", "ZODB", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
+        .target(
+            name: "ZODBFile", dependencies: ["ByteCoding", "Pickle", "ZODB"], swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
         .target(name: "TestSupport", dependencies: ["Pickle"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(
@@ -36,5 +38,7 @@ let package = Package(
         .testTarget(
             name: "ZEOProtocolTests", dependencies: ["ByteCoding", "ZEOProtocol", "ZODB"],
             exclude: ["transcripts"], swiftSettings: settings),
+        .testTarget(
+            name: "ZODBFileTests", dependencies: ["ByteCoding", "Pickle", "ZODB", "ZODBFile"], swiftSettings: settings),
     ]
 )

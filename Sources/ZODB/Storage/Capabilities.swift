@@ -71,3 +71,19 @@ public protocol RemoteStorage: Storage {
     /// One round trip; how long it took.
     func ping() throws(StorageError) -> Duration
 }
+
+/// A storage whose records can be read in bulk where they lie, in the order that is cheapest for it.
+///
+/// The bytes are valid during the call only. To stop early, throw.
+public protocol ScannableStorage: Storage {
+    /// Calls `body` with the oid, serial and data of every object's current record, in any order; objects that are
+    /// deleted are left out.
+    func scanCurrentRecords(
+        _ body: (ObjectID, TransactionID, RawSpan) throws(StorageError) -> Void
+    ) throws(StorageError)
+    /// Calls `body` with every record of every transaction, oldest first, that has data of its own: neither a back
+    /// pointer nor a deletion.
+    func scanRecords(
+        _ body: (ObjectID, TransactionID, RawSpan) throws(StorageError) -> Void
+    ) throws(StorageError)
+}

@@ -1,0 +1,28 @@
+internal import ZODB
+
+/// How far a long scan has come.
+public struct ScanProgress: Hashable, Sendable {
+    /// What is being done: `building the index of Data.fs`.
+    public var task: String
+    /// Bytes of the file read so far, and in all.
+    public var done: Int, total: Int
+
+    public init(task: String, done: Int, total: Int) {
+        self.task = task
+        self.done = done
+        self.total = total
+    }
+}
+
+/// What a long scan looks at while it runs: whether to stop, and whom to tell how far it is.
+struct ScanWatch: Sendable {
+    var task: String
+    var total: Int
+    var interruption: Interruption?
+    var progress: (@Sendable (ScanProgress) -> Void)?
+
+    func check(at offset: Int) throws(StorageError) {
+        try interruption?.check()
+        progress?(ScanProgress(task: task, done: offset, total: total))
+    }
+}

@@ -30,6 +30,11 @@ let package = Package(
             ], swiftSettings: settings),
         .target(
             name: "ZODBFile", dependencies: ["ByteCoding", "Pickle", "ZODB"], swiftSettings: settings),
+        .executableTarget(
+            name: "zeobench",
+            dependencies: [
+                "Pickle", "ZODB", "ZODBFile", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
         .target(name: "TestSupport", dependencies: ["Pickle"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(

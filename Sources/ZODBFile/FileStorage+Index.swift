@@ -18,6 +18,9 @@ extension FileStorage {
     private func savedIndex(
         of file: DataFile, limit: Int
     ) throws(StorageError) -> (index: FileIndex, position: Int, origin: IndexOrigin) {
+        guard !options.ignoresIndexFile else {
+            return (FileIndex(), FileFormat.firstTransaction, .scan(reason: "not asked for"))
+        }
         switch try IndexFile.read(IndexFile.path(forDataFile: name), calls: calls) {
         case .unusable(let reason):
             return (FileIndex(), FileFormat.firstTransaction, .scan(reason: reason))

@@ -16,16 +16,19 @@ public final class FileStorage: Storage {
     public struct Options: Sendable {
         /// The directory with its blobs; nil when there is none, or it does not matter.
         public var blobDirectory: String?
+        /// Scans the file for its index, as if there were no `.index` file: for whoever does not trust it.
+        public var ignoresIndexFile: Bool
         /// Raised, it stops a scan of the file.
         public var interruption: Interruption?
         /// Told now and then how far a scan of the file has come, on the thread that caused the scan.
         public var progress: (@Sendable (ScanProgress) -> Void)?
 
         public init(
-            blobDirectory: String? = nil, interruption: Interruption? = nil,
+            blobDirectory: String? = nil, ignoresIndexFile: Bool = false, interruption: Interruption? = nil,
             progress: (@Sendable (ScanProgress) -> Void)? = nil
         ) {
             self.blobDirectory = blobDirectory
+            self.ignoresIndexFile = ignoresIndexFile
             self.interruption = interruption
             self.progress = progress
         }

@@ -35,6 +35,17 @@ let package = Package(
             dependencies: [
                 "Pickle", "ZODB", "ZODBFile", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
+        .systemLibrary(name: "CLibEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
+        .target(name: "LineEditing", dependencies: ["CLibEdit"], swiftSettings: settings),
+        .target(name: "Storages", dependencies: ["ZODB", "ZODBFile"], swiftSettings: settings),
+        .target(
+            name: "Shell",
+            dependencies: [
+                "ByteCoding", "Pickle", "ZODB", "Storages", "LineEditing",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(name: "zeoshell", dependencies: ["Shell"], swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
         .target(name: "TestSupport", dependencies: ["Pickle"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(

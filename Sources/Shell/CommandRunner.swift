@@ -1,0 +1,215 @@
+internal import ArgumentParser
+internal import ZODB
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// Runs commands and shows what they answer: the one way from words to output, for the prompt, scripts and one-shots.
+final class CommandRunner {
+    let session: Session
+    private let signals: Signals?
+
+    init(session: Session, signals: Signals?) {
+        self.session = session
+        self.signals = signals
+    }
+
+    /// Runs a line as typed, errors told on standard error.
+    func run(line text: String) -> ExitCode {
+        var command: String?
+        var format: OutputFormat?
+        do {
+            let line = try Words.split(text) { [session] in session.variable($0) }
+            if let system = line.system { return runSystem(system) }
+            guard !line.words.isEmpty else { return .done }
+            let words = try Translation.words(line.words, in: session)
+            guard let name = words.first else { return .done }
+            let arguments = Array(words.dropFirst())
+            command = name
+            format = Self.format(in: arguments)
+            guard let type = CommandTable.find(name) else {
+                command = nil
+                throw Suggestions.unknown(name, text)
+            }
+            command = type.name
+            return try run(type, arguments, line)
+        } catch {
+            return tell(error, command: command, format: format ?? session.settings.format)
+        }
+    }
+
+    private func run<Command: ShellCommand>(
+        _ type: Command.Type, _ arguments: [String], _ line: InputLine
+    ) throws -> ExitCode {
+        if Help.isAsked(arguments) {
+            let help = Report.document(HelpText.document(of: type, width: session.terminal.size.columns))
+            return try show(help, try OutputOptions.none, line, command: type.name)
+        }
+        let parsed = try ArgumentErrors.translated(Prompted<Command>.self) { try Prompted<Command>.parse(arguments) }
+        return try run(parsed.command, parsed.output, line)
+    }
+
+    /// Runs a command whose words have been read.
+    func run(_ command: some ShellCommand, _ options: OutputOptions, _ line: InputLine = InputLine()) throws -> ExitCode
+    {
+        let start = ContinuousClock.now
+        signals?.clear()
+        session.progress.begin(progressStyle(options))
+        defer {
+            session.progress.clear()
+            if session.settings.showsTiming {
+                let time = start.duration(to: .now).components
+                let seconds = Double(time.seconds) + Double(time.attoseconds) / 1e18
+                Diagnostics.write("time: \(CellText.duration(seconds))\n")
+            }
+        }
+        let report = try command.run(in: session)
+        return try show(report, options, line, command: type(of: command).name)
+    }
+
+    func progressStyle(_ options: OutputOptions) -> Progress.Style {
+        switch options.progress ?? .auto {
+        case .json: .json
+        case .none: .none
+        case .auto: session.terminal.errorIsTerminal && !session.terminal.isDumb ? .line : .none
+        }
+    }
+
+    private func runSystem(_ command: String) -> ExitCode {
+        guard !command.isEmpty else { return .done }
+        let status = Child.run(command)
+        signals?.clear()
+        return status == 0 ? .done : .negative
+    }
+
+    // MARK: Showing
+
+    private func show(
+        _ report: Report, _ options: OutputOptions, _ line: InputLine, command: String
+    ) throws -> ExitCode {
+        let target = try Target(line, session: session)
+        let rendering = rendering(options, isTerminal: target.isTerminal)
+        let progress = session.progress
+        let output = Output(isUnbuffered: target.isTerminal) { bytes in
+            progress.clear()
+            try target.write(bytes)
+        }
+        do {
+            let omission = try rendering.write(report, to: output)
+            try output.flush()
+            try target.finish()
+            // Who asked for so many rows knows.
+            return conclude(report, options.limit == nil ? omission : .none, rendering.format, command: command)
+        } catch is Output.Closed {
+            // The reader has had enough.
+            try target.finish()
+            return .done
+        } catch {
+            try? output.flush()
+            try? target.finish()
+            throw error
+        }
+    }
+
+    private func conclude(
+        _ report: Report, _ omission: Rendering.Omission, _ format: OutputFormat, command: String
+    ) -> ExitCode {
+        let conclusion = report.conclusion()
+        switch omission {
+        case .none: break
+        case .rows(let count): Diagnostics.note("… \(grouped(count)) more: --limit 0 shows all", format: format)
+        case .someRows: Diagnostics.note("… there are more: --limit 0 shows all", format: format)
+        }
+        for message in conclusion.messages { Diagnostics.write(message, command: command, format: format) }
+        return conclusion.isNegative ? .negative : .done
+    }
+
+    /// A screen takes no more than this many rows unless told to.
+    private static let screenLimit = 1000
+
+    func rendering(_ options: OutputOptions, isTerminal: Bool) -> Rendering {
+        let format = options.format ?? session.settings.format ?? (isTerminal ? .table : .plain)
+        let color = options.color ?? session.settings.color
+        let limit = options.limit ?? (isTerminal && format.isForPeople ? Self.screenLimit : 0)
+        return Rendering(
+            format: format, isTerminal: isTerminal, width: session.terminal.size.columns, isWide: options.isWide,
+            usesColor: format.isForPeople && session.terminal.usesColor(color, isTerminal: isTerminal),
+            zone: options.usesUTC || session.settings.usesUTC ? .utc : .system, fields: options.fields?.names,
+            limit: limit == 0 ? nil : limit, isNulSeparated: options.isNulSeparated)
+    }
+
+    // MARK: Errors
+
+    /// Writes the error to standard error.
+    func tell(_ error: any Error, command: String?, format: OutputFormat?) -> ExitCode {
+        session.progress.clear()
+        if error is Output.Closed { return .done }
+        var failure = ShellFailure(error)
+        if failure.exitCode == .interrupted, signals?.isTerminated == true { failure.exitCode = .terminated }
+        Diagnostics.write(failure, command: command, format: format ?? .plain)
+        return failure.exitCode
+    }
+
+    /// `-o FORMAT` among words that could not be read.
+    static func format(in arguments: [String]) -> OutputFormat? {
+        for (index, word) in arguments.enumerated() {
+            if word == "--" { return nil }
+            if word == "-o" || word == "--output" {
+                return index + 1 < arguments.count ? OutputFormat(rawValue: arguments[index + 1]) : nil
+            }
+            for prefix in ["--output=", "-o="] where word.hasPrefix(prefix) {
+                return OutputFormat(rawValue: String(word.dropFirst(prefix.count)))
+            }
+            if word.hasPrefix("-o"), !word.hasPrefix("--"),
+                let format = OutputFormat(rawValue: String(word.dropFirst(2)))
+            {
+                return format
+            }
+        }
+        return nil
+    }
+}
+
+/// Where a command's output goes: standard output, the pager, a file, or a command of the system's shell.
+private final class Target {
+    let isTerminal: Bool
+    private let pager: Pager?
+    private let child: Child?
+    private var descriptor: Int32 = 1
+
+    init(_ line: InputLine, session: Session) throws {
+        isTerminal = line.pipe == nil && line.redirection == nil && session.terminal.outputIsTerminal
+        child = try line.pipe.map { try Child($0) }
+        let size = session.terminal.size
+        pager =
+            isTerminal && session.mode == .interactive && !session.terminal.isDumb
+            ? Pager(command: Pager.command(session.environment), rows: size.rows - 1, columns: size.columns) : nil
+        if let redirection = line.redirection {
+            let flags = O_WRONLY | O_CREAT | O_CLOEXEC | (redirection.appends ? O_APPEND : O_TRUNC)
+            descriptor = open(redirection.path, flags, 0o666)
+            guard descriptor >= 0 else { throw ShellFailure(.io(redirection.path, errno: errno)) }
+        }
+    }
+
+    deinit { if descriptor > 1 { close(descriptor) } }
+
+    func write(_ bytes: [UInt8]) throws {
+        if let child {
+            try child.write(bytes)
+        } else if let pager {
+            try pager.write(bytes)
+        } else {
+            try Output.write(bytes, to: descriptor)
+        }
+    }
+
+    /// Waits for whoever reads; says when a command of a pipe failed.
+    func finish() throws {
+        try pager?.finish()
+        guard let status = child?.wait(), status == 126 || status == 127 else { return }
+        throw ShellFailure("pipe", .environment, "the command after '|' could not be run: exit status \(status)")
+    }
+}

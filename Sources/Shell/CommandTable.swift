@@ -1,0 +1,28 @@
+/// Every command, in the order in which help lists them within their group.
+///
+/// The prompt, `zeoshell NAME …`, help and completion all read this list: a new command is one file, and one line here.
+public enum CommandTable {
+    public static var all: [any ShellCommand.Type] {
+        [
+            // look
+            InfoCommand.self,
+            // history
+            LogCommand.self,
+            ShowCommand.self,
+            // server
+            PingCommand.self,
+            RefreshCommand.self,
+            // shell
+            HelpCommand.self,
+            ConnectCommand.self,
+            HistoryCommand.self,
+            SourceCommand.self,
+            TimingCommand.self,
+            SetOptionCommand.self,
+            QuitCommand.self,
+        ]
+    }
+
+    /// The command of this name or alias.
+    static func find(_ name: String) -> (any ShellCommand.Type)? { all.first { $0.names.contains(name) } }
+}

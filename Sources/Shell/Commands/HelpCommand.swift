@@ -1,0 +1,33 @@
+internal import ArgumentParser
+
+struct HelpCommand: ShellCommand {
+    static let name = "help"
+    static let summary = "explain commands and topics"
+    static let synopsis = "[COMMAND | TOPIC]"
+    static let group = CommandGroup.shell
+    static let scope = CommandScope.withoutStorage
+    static let operands: [OperandKind] = [.helpTopic]
+    static var examples: [CommandExample] {
+        [
+            CommandExample("help", "all commands on one screen"),
+            CommandExample("help log", "one command: its options, with examples"),
+            CommandExample("help paths", "a topic: " + HelpTopic.allCases.map(\.rawValue).joined(separator: ", ")),
+        ]
+    }
+
+    @Argument(help: "A command or a topic.") var subject: String?
+
+    func run(in session: Session) throws -> Report {
+        guard let subject else { return Self.report(HelpText.overview()) }
+        if let topic = HelpTopic(rawValue: subject) { return Self.report(topic.text) }
+        let words = try Translation.words([subject], in: session)
+        guard let name = words.first, let command = CommandTable.find(name) else {
+            throw Suggestions.unknown(subject, subject)
+        }
+        return .document(HelpText.document(of: command, width: session.terminal.size.columns))
+    }
+
+    private static func report(_ text: String) -> Report {
+        .document(Report.Document(text: text, json: JSONText.string(text)))
+    }
+}

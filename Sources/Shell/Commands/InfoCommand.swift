@@ -1,0 +1,103 @@
+internal import ArgumentParser
+internal import Storages
+internal import ZODB
+
+struct InfoCommand: ShellCommand {
+    static let name = "info"
+    static let summary = "tell about the storage: kind, size, objects, last commit"
+    static let group = CommandGroup.look
+    static let examples = [
+        CommandExample("info", "the open storage"),
+        CommandExample("zeoshell info Data.fs -o json", "for a script"),
+    ]
+
+    func run(in session: Session) throws -> Report {
+        let storage = try session.storage
+        let information = try storage.information()
+        let last = try storage.lastTransaction()
+        typealias Field = Report.Field
+        var fields = [
+            Field("address", .text(session.address?.description ?? storage.name)),
+            Field("kind", .text(information.kind)),
+            Field("storage", .text(information.storageName)),
+        ]
+        if let count = information.objectCount { fields.append(Field("objects", .integer(count))) }
+        if let size = information.size { fields.append(Field("size", .size(size))) }
+        if let generation = information.generation { fields.append(Field("python", .integer(generation.rawValue))) }
+        fields.append(Field("last_tid", title: "last tid", .tid(last)))
+        fields.append(Field("last_time", title: "last commit", last == .none ? .none : .time(last)))
+        if let latest = try TransactionText.latest(storage) {
+            fields.append(Field("last_user", title: "by", TransactionText.cell(latest.user)))
+            fields.append(Field("last_description", title: "what", TransactionText.cell(latest.description)))
+        }
+        fields.append(Field("mode", .text("read-only")))
+        let taken = Set(fields.map(\.column.name))
+        for detail in information.details where !taken.contains(Self.stableName(detail.name)) {
+            fields.append(Field(Self.stableName(detail.name), title: detail.name, .text(detail.value)))
+        }
+        return .record(fields)
+    }
+
+    /// `index file` → `index_file`.
+    private static func stableName(_ name: String) -> String {
+        String(name.lowercased().map { $0.isLetter || $0.isNumber ? $0 : "_" })
+    }
+}
+
+struct PingCommand: ShellCommand {
+    static let name = "ping"
+    static let summary = "one round trip to the server, timed"
+    static let synopsis = "[--count N]"
+    static let group = CommandGroup.server
+    static let examples = [CommandExample("ping --count 5", "five round trips")]
+
+    @Option(help: ArgumentHelp("How many round trips (1).", valueName: "n")) var count = 1
+
+    func validate() throws {
+        if !(1...1_000_000).contains(count) { throw ValidationError("--count takes a number from 1 up") }
+    }
+
+    func run(in session: Session) throws -> Report {
+        let storage = try session.storage(as: (any RemoteStorage).self, to: "be pinged: it is no server")
+        var left = count
+        var number = 0
+        let name = storage.name
+        let rows = ClosureCursor<[Cell]> { () throws(StorageError) in
+            guard left > 0 else { return nil }
+            left -= 1
+            number += 1
+            try session.interruption.check()
+            let time = try storage.ping().components
+            return [
+                .text(name), .integer(number), .seconds(Double(time.seconds) + Double(time.attoseconds) / 1e18),
+            ]
+        }
+        let columns = [
+            Report.Column("server"), Report.Column("number", visibility: .detail),
+            Report.Column("seconds", title: "time"),
+        ]
+        return Report(.table(Report.Table(columns, rows, total: count)))
+    }
+}
+
+struct RefreshCommand: ShellCommand {
+    static let name = "refresh"
+    static let summary = "look at what is newest; return from the past"
+    static let group = CommandGroup.server
+    static let scope = CommandScope.sessionOnly
+    static let discussion = """
+        A session looks at one moment: what others commit later is not seen until refresh. The prompt tells when there is
+        something new.
+        """
+
+    func run(in session: Session) throws -> Report {
+        let news = try session.refresh()
+        let objects = Set(news.flatMap(\.oids)).count
+        return .record([
+            Report.Field("transactions", title: "new transactions", .integer(news.count)),
+            Report.Field("objects", title: "objects changed", .integer(objects)),
+            Report.Field("tid", .tid(session.snapshot)),
+            Report.Field("time", session.snapshot == .none ? .none : .time(session.snapshot)),
+        ])
+    }
+}

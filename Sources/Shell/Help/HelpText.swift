@@ -1,0 +1,83 @@
+internal import ArgumentParser
+
+/// The text of help, made of what the commands declare.
+enum HelpText {
+    static func document(of command: any ShellCommand.Type, width: Int) -> Report.Document {
+        let text = text(of: command, width: width)
+        return Report.Document(title: command.name, text: text, json: JSONText.string(text))
+    }
+
+    private static func text<Command: ShellCommand>(of command: Command.Type, width: Int) -> String {
+        var lines = ["\(command.name): \(command.summary)", ""]
+        let synopsis = command.synopsis.isEmpty ? "" : " " + command.synopsis
+        lines.append("  \(command.name)\(synopsis)")
+        if command.scope == .anywhere { lines.append("  zeoshell \(command.name) ADDRESS\(synopsis)") }
+        if !command.aliases.isEmpty { lines += ["", "Also: " + command.aliases.joined(separator: ", ")] }
+        if !command.discussion.isEmpty { lines += ["", command.discussion] }
+        if !command.examples.isEmpty {
+            let room = command.examples.map(\.line.count).max() ?? 0
+            lines += ["", "Examples"]
+            lines += command.examples.map { example in
+                "  " + example.line + String(repeating: " ", count: room - example.line.count + 3) + example.meaning
+            }
+        }
+        lines += options(of: command, width: width)
+        let related = CommandTable.all.filter { $0.group == command.group && $0.name != command.name }.map { $0.name }
+        if !related.isEmpty { lines += ["", "Related: " + related.joined(separator: ", ")] }
+        lines += ["", "Exit codes and output formats: help output"]
+        return lines.joined(separator: "\n")
+    }
+
+    /// The option lists, as ArgumentParser writes them, without what stands before them.
+    private static func options<Command: ShellCommand>(of command: Command.Type, width: Int) -> [String] {
+        let help = Prompted<Command>.helpMessage(includeHidden: false, columns: max(60, min(width, 100)))
+        var sections: [[String]] = []
+        for line in help.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) {
+            let isHeading = line.hasSuffix(":") && !line.hasPrefix(" ")
+            if isHeading {
+                sections.append([line.prefix(1) + line.dropFirst().dropLast().lowercased()])
+            } else if !line.trimmed.isEmpty, !sections.isEmpty {
+                sections[sections.count - 1].append(line)
+            }
+        }
+        // The command's own first; ArgumentParser puts them last.
+        let order = ["Arguments", "Options", "Connection options", "Output options"]
+        return order.flatMap { name in sections.first { $0[0] == name }.map { [""] + $0 } ?? [] }
+    }
+
+    /// The options of a command, as they are typed, for completion: `--limit`, `-l`.
+    static func optionNames<Command: ShellCommand>(of command: Command.Type) -> [String] {
+        var names: Set<String> = []
+        let help = Prompted<Command>.helpMessage(includeHidden: false, columns: 200)
+        for line in help.split(separator: "\n") where line.hasPrefix("  -") {
+            for part in line.dropFirst(2).split(separator: " ") {
+                guard part.hasPrefix("-") else { break }
+                for name in part.split(separator: "/") { names.insert(String(name.prefix { $0 != "," })) }
+                if !part.hasSuffix(",") { break }
+            }
+        }
+        return names.sorted()
+    }
+
+    /// One screen: the commands by group.
+    static func overview() -> String {
+        let commands = CommandTable.all
+        let room = commands.map { $0.name.count }.max() ?? 0
+        var lines: [String] = []
+        for group in CommandGroup.allCases {
+            let members = commands.filter { $0.group == group }
+            guard !members.isEmpty else { continue }
+            for (index, command) in members.enumerated() {
+                let heading = index == 0 ? group.rawValue : ""
+                let padding = String(repeating: " ", count: 9 - heading.count)
+                let gap = String(repeating: " ", count: room - command.name.count + 2)
+                lines.append(heading + padding + command.name + gap + command.summary)
+            }
+        }
+        lines += [
+            "", "!CMD runs a command of the system; CMD | CMD pipes to one; > FILE writes to a file.",
+            "help CMD explains a command; help \(HelpTopic.allCases.map(\.rawValue).joined(separator: ", help "))",
+        ]
+        return lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,74 @@
+/// What help explains besides commands.
+enum HelpTopic: String, CaseIterable {
+    case paths, dates, safety, output
+
+    var text: String {
+        switch self {
+        case .paths: Self.pathsText
+        case .dates: Self.datesText
+        case .safety: Self.safetyText
+        case .output: Self.outputText
+        }
+    }
+
+    private static let pathsText = """
+        Paths name objects as file paths name files.
+
+          /Plone/news     from the Zope application object where there is one, else from the root mapping
+          // , //name     the root mapping of the ZODB itself
+          #1a2b           the object with this oid (hexadecimal; #0x1a2b is the same; #d:42 is decimal)
+          name            an item (a mapping's key, a container's child), else an attribute
+          .name           an attribute; ls shows them with -a
+          [key]           a mapping's key, typed: [42], ["a/b"], [(1,2)], [b"\\x00"]
+          .. , . , -      the parent, the object itself, the place before
+          * ? ** {a,b}    patterns; ** goes down any number of levels
+          PATH@WHEN       the object as it was then; see 'help dates'
+
+        A name with spaces wants quotes, or a backslash before each: cat "My Page", cat My\\ Page.
+        A leading app or app/ means /.
+        """
+
+    private static let datesText = """
+        A point in time is written after an @ at the end of a path, or as the value of --since and --until.
+
+          yesterday        this time of day, a day ago
+          today, now       midnight; this moment
+          10m 2h 3d 1w     so long ago: minutes, hours, days, weeks
+          1_week_ago       the same in words; also months and years
+          2026-10-01       midnight at the start of that day, local time; --until takes its end
+          2026-10-01T10:00 local time; add Z or +02:00 for another zone (RFC 3339)
+          040d271ce85dac99 the state that this transaction left (its tid, 16 hexadecimal digits)
+          ~3               three revisions of the object before its current one
+
+        What others commit is not seen until 'refresh': a session looks at one moment.
+        """
+
+    private static let safetyText = """
+        zeoshell reads. It registers with a server as a read-only client, opens a file for reading, takes no lock, and
+        writes nothing beside it. Nothing from the database is executed: classes are not imported, pickles are read as
+        documents. Control characters in stored text never reach the terminal.
+
+        The history of what you type is kept in $XDG_STATE_HOME/zeoshell/history (mode 0600); a line that starts with
+        a space is not kept.
+        """
+
+    private static let outputText = """
+        -o FORMAT works with every command, and shapes errors too.
+
+          table      the default on a terminal; columns are cut to the screen, --wide leaves them whole
+          plain      the default in a pipe: tabs between values, no header, one line a row
+          json       an array of objects; jsonl: an object a line
+          csv, tsv   with a header
+          vertical   a line a value
+          raw        as plain, nothing escaped
+
+        --fields a,b  chooses columns and their order; names are stable     --limit N  shows N rows, 0 all
+        -0            paths alone, each followed by a NUL, for xargs -0     --utc      shows times in UTC
+        Machine formats write times as RFC 3339 in UTC and sizes in bytes. Data goes to standard output; messages,
+        progress and errors go to standard error, in JSON as {"error":{"code":…,"message":…}}.
+
+        Exit codes: 0 done · 1 done, and the answer is no · 2 wrong usage · 3 a script stopped at an error
+          4 cannot connect · 5 refused · 6 conflict · 7 the data is damaged or missing · 8 file, disk or system
+          130 interrupted · 143 terminated
+        """
+}

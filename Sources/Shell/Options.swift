@@ -1,0 +1,90 @@
+public import ArgumentParser
+internal import Storages
+
+/// The options that every command has: how to write its answer.
+struct OutputOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("o"), .customLong("output")],
+        help: ArgumentHelp("table, plain, json, jsonl, csv, tsv, vertical or raw.", valueName: "format"))
+    var format: OutputFormat?
+
+    @Option(help: ArgumentHelp("Columns to show, in order: a,b,c.", valueName: "names"))
+    var fields: FieldList?
+
+    @Option(help: ArgumentHelp("How many rows to show; 0: all.", valueName: "n"))
+    var limit: Int?
+
+    @Flag(name: [.customShort("0"), .customLong("null")], help: "Write paths alone, each followed by a NUL.")
+    var isNulSeparated = false
+
+    @Flag(name: .customLong("utc"), help: "Show times in UTC.")
+    var usesUTC = false
+
+    @Flag(name: .customLong("wide"), help: "Do not cut columns to the screen.")
+    var isWide = false
+
+    @Option(help: ArgumentHelp("auto, always or never.", valueName: "when"))
+    var color: ColorChoice?
+
+    @Option(
+        help: ArgumentHelp("auto, json or none: how to tell on standard error how far the work is.", valueName: "how"))
+    var progress: ProgressChoice?
+
+    /// Nothing asked for.
+    static var none: OutputOptions {
+        get throws { try OutputOptions.parse([]) }
+    }
+
+    func validate() throws {
+        if let limit, limit < 0 { throw ValidationError("--limit takes a number from 0 up") }
+    }
+}
+
+/// How to reach the storage.
+struct ConnectionOptions: ParsableArguments {
+    @Option(name: .customLong("storage"), help: ArgumentHelp("Which of the server's storages (1).", valueName: "name"))
+    var storageName: String?
+
+    @Option(help: ArgumentHelp("How long to wait for a server (10).", valueName: "seconds"))
+    var timeout: Double?
+
+    @Option(
+        name: .customLong("blob-dir"), help: ArgumentHelp("Where a Data.fs keeps its blobs.", valueName: "directory"))
+    var blobDirectory: String?
+
+    @Flag(name: .customLong("rw"), help: "Allow writing.")
+    var allowsWriting = false
+
+    func validate() throws {
+        if let timeout, !(timeout > 0 && timeout < 1e6) {
+            throw ValidationError("--timeout takes seconds, more than 0")
+        }
+    }
+
+    /// - Throws: `ShellFailure` for what this version cannot do.
+    func opening() throws -> OpeningOptions {
+        if allowsWriting {
+            throw ShellFailure(
+                "read-only", .refused, at: "--rw", "this version of zeoshell only reads", advice: "leave --rw out")
+        }
+        var options = OpeningOptions(storageName: storageName, blobDirectory: blobDirectory)
+        if let timeout { options.timeout = timeout }
+        return options
+    }
+}
+
+/// `a,b,c`
+struct FieldList: ExpressibleByArgument {
+    var names: [String]
+
+    init?(argument: String) {
+        names = argument.split(separator: ",").map(String.init)
+        if names.isEmpty { return nil }
+    }
+}
+
+/// `--progress`
+enum ProgressChoice: String, CaseIterable, ExpressibleByArgument { case auto, json, none }
+
+extension OutputFormat: ExpressibleByArgument {}
+extension ColorChoice: ExpressibleByArgument {}

@@ -1,0 +1,196 @@
+internal import ArgumentParser
+internal import LineEditing
+internal import Storages
+internal import ZODB
+
+/// The program: words of the command line in, exit status out.
+public enum Program {
+    public static let version = "0.1.0"
+
+    /// - Parameter arguments: without the program's own name.
+    public static func run(_ arguments: [String], environment: Environment = .process) -> Int32 {
+        Run(arguments, environment).start().rawValue
+    }
+}
+
+/// One run of the program.
+private struct Run {
+    private let arguments: [String]
+    private let environment: Environment
+    private let terminal: Terminal
+
+    init(_ arguments: [String], _ environment: Environment) {
+        self.arguments = arguments
+        self.environment = environment
+        terminal = Terminal(environment)
+    }
+
+    func start() -> ExitCode {
+        guard let first = arguments.first else {
+            Diagnostics.write(Self.usage + "\n")
+            return .usage
+        }
+        let rest = Array(arguments.dropFirst())
+        switch first {
+        case "--version", "-V":
+            return write("zeoshell \(Program.version)\n")
+        case "--help", "-h":
+            return write(Self.usage + "\n\n" + HelpText.overview() + "\n")
+        case ConnectCommand.name, "open":
+            return connect(rest)
+        default:
+            if let command = CommandTable.find(first) { return oneShot(command, rest) }
+            return isAddress(first) ? connect(arguments) : tell(Self.unknown(first), command: nil)
+        }
+    }
+
+    private static let usage = """
+        zeoshell ADDRESS                      look around in a ZODB: HOST:PORT, a socket, a Data.fs, a URI
+        zeoshell COMMAND ADDRESS [ARGUMENT]…  one command: zeoshell ls db1:8800 /Plone
+        zeoshell connect ADDRESS -c COMMAND   commands in order; -f FILE or standard input: a script
+        zeoshell help [COMMAND]               what there is
+        """
+
+    private func isAddress(_ word: String) -> Bool {
+        if word.hasPrefix("-") { return true }
+        guard let address = try? StorageAddress(parsing: word) else { return word.contains(":") || word.contains("/") }
+        _ = address
+        return true
+    }
+
+    private static func unknown(_ word: String) -> ShellFailure {
+        let failure = Suggestions.unknown(word, word)
+        return ShellFailure.usage(
+            "'\(word)' is neither a command nor an address", advice: failure.advice)
+    }
+
+    private func write(_ text: String) -> ExitCode {
+        do {
+            try Output.write(Array(text.utf8), to: 1)
+            return .done
+        } catch {
+            return error is Output.Closed ? .done : tell(error, command: nil)
+        }
+    }
+
+    private func tell(_ error: any Error, command: String?) -> ExitCode {
+        let failure = ShellFailure(error)
+        Diagnostics.write(failure, command: command, format: CommandRunner.format(in: arguments) ?? .plain)
+        return failure.exitCode
+    }
+
+    // MARK: One command
+
+    private func oneShot<Command: ShellCommand>(_ type: Command.Type, _ words: [String]) -> ExitCode {
+        let signals = Signals(endsAtSecondInterrupt: true)
+        let session = session(.oneShot, signals)
+        let runner = CommandRunner(session: session, signals: signals)
+        defer { session.close() }
+        do {
+            if Help.isAsked(words) {
+                return try runner.run(HelpCommand.parse([Command.name]), try OutputOptions.none)
+            }
+            switch type.scope {
+            case .sessionOnly:
+                throw ShellFailure.usage(
+                    "makes sense only within a session", advice: "zeoshell connect ADDRESS -c '\(Command.name) …'")
+            case .withoutStorage:
+                let parsed = try ArgumentErrors.translated(Prompted<Command>.self) {
+                    try Prompted<Command>.parse(words)
+                }
+                return try runner.run(parsed.command, parsed.output)
+            case .anywhere:
+                let parsed = try ArgumentErrors.translated(OneShot<Command>.self) { try OneShot<Command>.parse(words) }
+                let options = try parsed.connection.opening()
+                session.progress.begin(runner.progressStyle(parsed.output))
+                try session.open(try StorageAddress(parsing: parsed.address), options)
+                return try runner.run(parsed.command, parsed.output)
+            }
+        } catch {
+            return runner.tell(error, command: Command.name, format: CommandRunner.format(in: words))
+        }
+    }
+
+    // MARK: A session
+
+    private func connect(_ words: [String]) -> ExitCode {
+        do {
+            if Help.isAsked(words) { return oneShot(HelpCommand.self, [ConnectCommand.name]) }
+            let options = try ArgumentErrors.translated(ConnectOptions.self) { try ConnectOptions.parse(words) }
+            let isInteractive = options.commands.isEmpty && options.file == nil && terminal.inputIsTerminal
+            let signals = Signals(endsAtSecondInterrupt: !isInteractive)
+            let session = session(isInteractive ? .interactive : .script, signals)
+            defer { session.close() }
+            try options.apply(to: session)
+            let runner = CommandRunner(session: session, signals: signals)
+            let scripts = ScriptRunner(session: session, runner: runner, signals: signals)
+            session.runScript = { try scripts.source($0) }
+            do {
+                session.progress.begin(runner.progressStyle(options.output))
+                try session.open(try StorageAddress(parsing: options.address), options.connection.opening())
+                if isInteractive {
+                    let (editor, isUTF8) = REPL.editor(session, signals)
+                    return REPL(session: session, runner: runner, signals: signals, editor: editor, isUTF8: isUTF8)
+                        .run()
+                }
+                for command in options.commands where !session.isFinished {
+                    let code = runner.run(line: command)
+                    if code != .done, code != .negative || command == options.commands.last { return code }
+                }
+                if let file = options.file { return try scripts.runFile(file) }
+                guard options.commands.isEmpty else { return .done }
+                return try scripts.run(PlainLineReader(events: signals), name: "standard input")
+            } catch {
+                return runner.tell(error, command: ConnectCommand.name, format: options.output.format)
+            }
+        } catch {
+            return tell(error, command: ConnectCommand.name)
+        }
+    }
+
+    private func session(_ mode: Session.Mode, _ signals: Signals) -> Session {
+        let progress = Progress { Diagnostics.write($0) }
+        return Session(
+            mode: mode, terminal: terminal, environment: environment, interruption: signals.interruption,
+            progress: progress
+        ) { address, options, interruption in
+            try openStorage(address, options: options, interruption: interruption) {
+                progress.update($0.task, $0.done, $0.unit, of: $0.total)
+            }
+        }
+    }
+}
+
+/// The words after `zeoshell connect`.
+struct ConnectOptions: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "zeoshell connect")
+
+    @Argument(help: "HOST:PORT, a socket, a Data.fs, or a URI.") var address: String
+    @Option(
+        name: [.customShort("c"), .customLong("command")], parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("Run a command and leave; may be repeated.", valueName: "command"))
+    var commands: [String] = []
+    @Option(
+        name: [.customShort("f"), .customLong("file")],
+        help: ArgumentHelp("Run a script and leave; - is standard input.", valueName: "file"))
+    var file: String?
+    @Option(
+        name: .customLong("set"), help: ArgumentHelp("A variable for the script: $name.", valueName: "name=value"))
+    var variables: [String] = []
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var connection: ConnectionOptions
+
+    /// What holds for every command of the session.
+    func apply(to session: Session) throws {
+        session.settings.format = output.format
+        if let color = output.color { session.settings.color = color }
+        session.settings.usesUTC = output.usesUTC
+        for variable in variables {
+            let parts = variable.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty else {
+                throw ShellFailure.usage("--set \(variable): no '='", advice: "--set name=value")
+            }
+            session.variables[String(parts[0])] = String(parts[1])
+        }
+    }
+}

@@ -1,0 +1,180 @@
+public import Storages
+public import ZODB
+
+/// What lasts from one command to the next: the storage, the moment looked at, the place, the settings.
+///
+/// One thread's; not Sendable.
+public final class Session {
+    public enum Mode: Sendable {
+        /// Someone types.
+        case interactive
+        /// Lines from a file, a pipe, or `-c`.
+        case script
+        /// One command from the system's shell.
+        case oneShot
+    }
+
+    /// What `\x`, `timing` and their like change.
+    public struct Settings: Sendable {
+        public var format: OutputFormat?
+        public var showsTiming = false
+        public var color = ColorChoice.auto
+        public var usesUTC = false
+    }
+
+    public let mode: Mode
+    public let terminal: Terminal
+    public let environment: Environment
+    public let interruption: Interruption
+    public let progress: Progress
+    public var settings = Settings()
+    /// `$name` in lines.
+    public var variables: [String: String] = [:]
+
+    /// What the open storage was opened by.
+    public private(set) var address: StorageAddress?
+    private var opened: (any Storage)?
+    private let opener: Opener
+
+    /// How an address becomes a storage: `openStorage`, or a test's own.
+    public typealias Opener = (StorageAddress, OpeningOptions, Interruption) throws -> any Storage
+
+    /// The last transaction that commands see: the newest when the storage was opened or last refreshed.
+    public private(set) var snapshot = TransactionID.none
+    /// A moment of the past to look at instead; nil for the snapshot.
+    public var past: TransactionID?
+    /// What commands read: everything up to this transaction.
+    public var at: TransactionID { past ?? snapshot }
+    /// What others have committed since the snapshot, oldest first.
+    public private(set) var news: [Invalidation] = []
+
+    /// Where we are, for the prompt, and where we were.
+    public var path = "/"
+    public var previousPath: String?
+
+    /// Completes a path; set by whoever knows about objects. Returns names, and whether there are more.
+    public var completePath: PathCompleter?
+    public typealias PathCompleter = (_ prefix: String, _ limit: Int) -> (names: [PathCandidate], isPartial: Bool)
+
+    /// A path that continues what was typed.
+    public struct PathCandidate: Hashable, Sendable {
+        /// The whole path as it would be typed, not quoted.
+        public var path: String
+        /// Its last part, for the list.
+        public var name: String
+        public var note: String
+        /// More may follow after a slash.
+        public var isContainer: Bool
+
+        public init(path: String, name: String, note: String = "", isContainer: Bool) {
+            self.path = path
+            self.name = name
+            self.note = note
+            self.isContainer = isContainer
+        }
+    }
+
+    /// Set by `quit`.
+    public var isFinished = false
+    /// The lines entered so far, oldest first.
+    public var history: () -> [String] = { [] }
+    /// Runs the lines of a script in this session; set by whoever runs lines.
+    public var runScript: ((_ path: String) throws -> Void)?
+
+    public init(
+        mode: Mode, terminal: Terminal, environment: Environment, interruption: Interruption, progress: Progress,
+        opener: @escaping Opener
+    ) {
+        self.mode = mode
+        self.terminal = terminal
+        self.environment = environment
+        self.interruption = interruption
+        self.progress = progress
+        self.opener = opener
+    }
+
+    deinit { opened?.close() }
+}
+
+extension Session {
+    /// The open storage.
+    /// - Throws: `ShellFailure` when none is open.
+    public var storage: any Storage {
+        get throws {
+            guard let opened else {
+                throw ShellFailure("not-connected", .usage, "no storage is open", advice: "connect ADDRESS")
+            }
+            return opened
+        }
+    }
+
+    /// The open storage, as one that can do more.
+    /// - Parameter what: what is asked for, in words: `list transactions`.
+    /// - Throws: `ShellFailure` when it cannot.
+    public func storage<Capability>(as type: Capability.Type, to what: String) throws -> Capability {
+        let storage = try storage
+        guard let capable = storage as? Capability else {
+            throw ShellFailure(
+                "unsupported", .refused, at: storage.name, "this storage cannot \(what)",
+                advice: "'info' tells what it is")
+        }
+        return capable
+    }
+
+    /// Opens a storage in place of the one that is open.
+    public func open(_ address: StorageAddress, _ options: OpeningOptions) throws {
+        let storage = try opener(address, options, interruption)
+        let last: TransactionID
+        do {
+            last = try storage.lastTransaction()
+        } catch {
+            storage.close()
+            throw error
+        }
+        opened?.close()
+        opened = storage
+        self.address = address
+        snapshot = last
+        past = nil
+        news = []
+        path = "/"
+        previousPath = nil
+    }
+
+    /// Closes the storage, if one is open.
+    public func close() {
+        opened?.close()
+        opened = nil
+        address = nil
+    }
+
+    /// Takes note of what others committed; does not wait, and does not move the snapshot.
+    /// - Returns: what is new since the last call.
+    @discardableResult
+    public func poll() throws -> [Invalidation] {
+        guard let shared = opened as? any SharedStorage else { return [] }
+        let fresh = try shared.poll().filter { $0.tid > snapshot }
+        news += fresh
+        return fresh
+    }
+
+    /// Moves the snapshot to what is newest, and back from the past.
+    /// - Returns: what others committed in between.
+    public func refresh() throws -> [Invalidation] {
+        try poll()
+        let seen = news
+        snapshot = try storage.lastTransaction()
+        news = []
+        past = nil
+        return seen
+    }
+
+    /// Whether the storage can be asked right now; false while a connection is lost.
+    public var isConnected: Bool { (opened as? any RemoteStorage)?.isConnected ?? (opened != nil) }
+
+    /// Points in time, as the user of this session writes them.
+    public var whenParser: WhenParser { WhenParser(now: wallClock(), zone: settings.usesUTC ? .utc : .system) }
+
+    /// The value of `$name`: `--set`, else the environment's `ZEOSHELL_VAR_name`.
+    public func variable(_ name: String) -> String? { variables[name] ?? environment["ZEOSHELL_VAR_" + name] }
+}

@@ -1,0 +1,95 @@
+public import ArgumentParser
+
+/// One command of the shell. One declaration serves the prompt, `zeoshell NAME ADDRESS …`, help and completion.
+///
+/// A new command is one file, and one line in `CommandTable`. Options for output (`-o`, `--fields`, …) are added to
+/// every command by those who run it; a command declares only what is its own, and answers with a value.
+public protocol ShellCommand: ParsableArguments {
+    static var name: String { get }
+    /// Other names.
+    static var aliases: [String] { get }
+    /// One line, for the list of commands: `list the children of an object`.
+    static var summary: String { get }
+    /// What follows the name: `[-l] [PATH…]`; empty for nothing.
+    static var synopsis: String { get }
+    /// More to know, in paragraphs; empty when the summary says it all.
+    static var discussion: String { get }
+    static var group: CommandGroup { get }
+    static var examples: [CommandExample] { get }
+    static var scope: CommandScope { get }
+    /// What the operands are, for completion; the last is that of all further ones.
+    static var operands: [OperandKind] { get }
+
+    func run(in session: Session) throws -> Report
+}
+
+extension ShellCommand {
+    public static var aliases: [String] { [] }
+    public static var synopsis: String { "" }
+    public static var discussion: String { "" }
+    public static var examples: [CommandExample] { [] }
+    public static var scope: CommandScope { .anywhere }
+    public static var operands: [OperandKind] { [] }
+
+    static var names: [String] { [name] + aliases }
+}
+
+/// Where a command stands in the help.
+public enum CommandGroup: String, CaseIterable, Sendable {
+    case move, look, search, history, server, shell
+}
+
+/// A line to type, and what it does.
+public struct CommandExample: Hashable, Sendable {
+    public var line: String
+    public var meaning: String
+
+    public init(_ line: String, _ meaning: String) {
+        self.line = line
+        self.meaning = meaning
+    }
+}
+
+/// Where a command may be used.
+public enum CommandScope: Sendable {
+    /// At the prompt, in scripts, and alone after an address.
+    case anywhere
+    /// Only where there is a session that goes on.
+    case sessionOnly
+    /// It needs no storage: `zeoshell help`.
+    case withoutStorage
+}
+
+/// What an operand names.
+public enum OperandKind: Sendable {
+    case path
+    /// A point in time, or a transaction.
+    case when
+    case command
+    case helpTopic
+    /// A file of this machine.
+    case file
+    case other
+}
+
+/// How a command's words are read at the prompt: the command's own options, and those for output.
+struct Prompted<Command: ShellCommand>: ParsableCommand {
+    @OptionGroup var command: Command
+    @OptionGroup(title: "Output options") var output: OutputOptions
+
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(commandName: Command.name, abstract: Command.summary)
+    }
+}
+
+/// How a command's words are read after `zeoshell`: the address first.
+struct OneShot<Command: ShellCommand>: ParsableCommand {
+    @Argument(help: "HOST:PORT, a socket, a Data.fs, or a URI.") var address: String
+    @OptionGroup var command: Command
+    @OptionGroup(title: "Output options") var output: OutputOptions
+    @OptionGroup(title: "Connection options") var connection: ConnectionOptions
+
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(commandName: "zeoshell " + Command.name, abstract: Command.summary)
+    }
+}

@@ -1,0 +1,173 @@
+internal import ByteCoding
+internal import Storages
+public import ZODB
+
+/// An error as a person or a script is told of it: where, what, and what to try.
+public struct ShellFailure: Error, Hashable, Sendable {
+    /// A stable word for scripts: `no-such-object`, `refused`, `usage`.
+    public var code: String
+    public var exitCode: ExitCode
+    /// Where it happened: a path, an address, an oid; nil when the command says it all.
+    public var place: String?
+    public var what: String
+    /// What to try next.
+    public var advice: String?
+    /// More for scripts: name and value, such as `oid` or `path`.
+    public var details: [Detail]
+
+    public struct Detail: Hashable, Sendable {
+        public var name: String, value: String
+        public init(_ name: String, _ value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    public init(
+        _ code: String, _ exitCode: ExitCode, at place: String? = nil, _ what: String, advice: String? = nil,
+        details: [Detail] = []
+    ) {
+        self.code = code
+        self.exitCode = exitCode
+        self.place = place
+        self.what = what
+        self.advice = advice
+        self.details = details
+    }
+
+    /// Wrong usage of a command: exit code 2.
+    public static func usage(_ what: String, advice: String? = nil) -> ShellFailure {
+        ShellFailure("usage", .usage, what, advice: advice)
+    }
+
+    /// A path that leads nowhere: exit code 7.
+    public static func noSuchPath(_ path: String, advice: String? = nil) -> ShellFailure {
+        ShellFailure(
+            "no-such-path", .data, at: path, "no such object", advice: advice, details: [Detail("path", path)])
+    }
+
+    /// The one form of a message: `zeoshell: CMD: WHERE: what (what to try)`.
+    public func message(command: String?) -> String {
+        let parts = ["zeoshell", command, place, what].compactMap { $0 }.joined(separator: ": ")
+        return advice.map { "\(parts) (\($0))" } ?? parts
+    }
+}
+
+extension ShellFailure {
+    /// Any error that a command may throw.
+    /// - Parameter place: where it happened, unless the error knows better.
+    public init(_ error: any Error, at place: String? = nil) {
+        switch error {
+        case let failure as ShellFailure: self = failure
+        case let error as StorageError: self.init(error, at: place)
+        case let error as AddressError:
+            self.init("bad-address", .usage, at: error.text, error.problem, advice: error.advice)
+        case let error as SyntaxError: self.init("usage", .usage, error.description, advice: "see 'help'")
+        case let error as WhenError: self.init("usage", .usage, error.description, advice: "see 'help dates'")
+        default: self.init("error", .data, at: place, "\(error)")
+        }
+    }
+
+    public init(_ error: StorageError, at place: String? = nil) {
+        switch error {
+        case .noSuchObject(let oid):
+            self.init(
+                "no-such-object", .data, at: place ?? oid.path, "no such object",
+                advice: "it was deleted or packed away, or never was", details: [Detail("oid", oid.hex)])
+        case .noRevision(let oid, let tid):
+            self.init(
+                "no-revision", .data, at: place ?? oid.path, "did not exist at \(tid)",
+                advice: "look at a later time", details: [Detail("oid", oid.hex), Detail("tid", tid.hex)])
+        case .noSuchTransaction(let tid):
+            self.init(
+                "no-such-transaction", .data, at: place ?? tid.hex, "no such transaction",
+                advice: "'log' lists them; packing removes old ones", details: [Detail("tid", tid.hex)])
+        case .noBlob(let oid, let serial, let why):
+            self.init(
+                "no-blob", .data, at: place ?? oid.path, "the blob's file is missing: \(why)",
+                advice: "say where blobs are with --blob-dir DIR",
+                details: [Detail("oid", oid.hex), Detail("tid", serial.hex)])
+        case .unsupported(let what):
+            self.init("unsupported", .refused, at: place, what, advice: "'info' tells what this storage is")
+        case .corrupt(let what, let format):
+            self.init(
+                "corrupt", .data, at: place ?? what, place == nil ? format.description : "\(what): \(format)",
+                details: [Detail("offset", String(format.offset))])
+        case .connection(let failure): self.init(failure)
+        case .io(let what, let number):
+            self.init("io", .environment, at: place, "\(StorageError.io(what, errno: number))", advice: nil)
+            advice = Self.advice(errno: number)
+        case .interrupted: self.init("interrupted", .interrupted, at: nil, "interrupted")
+        case .remote(let className, let message):
+            let isConflict = className.hasSuffix("ConflictError")
+            let isReadOnly = className.hasSuffix("ReadOnlyError")
+            self.init(
+                isConflict ? "conflict" : isReadOnly ? "read-only" : "remote",
+                isConflict ? .conflict : isReadOnly ? .refused : .data, at: place,
+                "the server raised \(className): \(message)", advice: "the server's log may say more",
+                details: [Detail("class", className)])
+        }
+    }
+
+    private init(_ failure: ConnectionFailure) {
+        switch failure {
+        case .refused(let address):
+            self.init(
+                "refused", .connection, at: address, "connection refused: nothing listens there",
+                advice: "is the server running, and is this its port?")
+        case .unreachable(let address, let why):
+            self.init(
+                "unreachable", .connection, at: address, "cannot connect: \(why)",
+                advice: "check the host's name and the network")
+        case .silent(let address, let seconds):
+            self.init(
+                "silent", .connection, at: address, "connected, but the server said nothing for \(number(seconds)) s",
+                advice: "it may expect TLS, or hang; --timeout SECONDS waits longer")
+        case .notZEO(let address, let received):
+            self.init(
+                "not-zeo", .connection, at: address, "not a ZEO server: it said \(received)",
+                advice: "is this the port of the ZEO server? Zope's own port is another")
+        case .versionRefused(let address, let theirs, let ours):
+            self.init(
+                "version-refused", .connection, at: address,
+                "no common protocol version: the server speaks \(theirs), we offered \(ours)",
+                advice: "a server of ZEO 5 or later is needed")
+        case .unknownStorage(let address, let name):
+            self.init(
+                "unknown-storage", .connection, at: address, "no storage named '\(name)' there",
+                advice: name == "1"
+                    ? "the server's configuration names it: try zeo://\(address)?storage=main"
+                    : "most servers call theirs 1: try zeo://\(address)?storage=1",
+                details: [Detail("storage", name)])
+        case .lost(let address, let why):
+            self.init(
+                "connection-lost", .connection, at: address, "connection lost: \(why)",
+                advice: "the server may be restarting: try again")
+        case .protocolError(let address, let what):
+            self.init(
+                "protocol-error", .connection, at: address, "protocol error: \(what)",
+                advice: "the server's log may say more")
+        }
+        details.append(Detail("address", place ?? ""))
+    }
+
+    private static func advice(errno number: Int32) -> String? {
+        switch number {
+        case 2: "check the path"
+        case 13: "you may not read it: ask its owner, or work on a copy"
+        case 21: "that is a directory: name the Data.fs in it"
+        case 28: "the disk is full"
+        default: nil
+        }
+    }
+}
+
+extension ObjectID {
+    /// As a path names it: `#1a2b`.
+    public var path: String { "#" + String(rawValue, radix: 16) }
+}
+
+/// `10`, not `10.0`.
+private func number(_ value: Double) -> String {
+    value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : String(value)
+}

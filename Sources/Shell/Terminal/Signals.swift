@@ -1,0 +1,143 @@
+public import LineEditing
+internal import Synchronization
+public import ZODB
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// The process's signals, as the shell wants them: Ctrl-C raises the interruption, and whatever waits for a key hears
+/// of it.
+///
+/// A handler only sets flags and writes one byte to a pipe; both may be done in a handler.
+public final class Signals: EditorEventSource {
+    /// What the handlers may touch: made before the first of them is installed.
+    private final class State: Sendable {
+        let interruption = Interruption()
+        let pending = Atomic<UInt32>(0)
+        let pipe = Atomic<Int32>(-1)
+        let isTerminated = Atomic(false)
+        let alarmRang = Atomic(false)
+        /// Ctrl-C once more ends the program: nobody is at a prompt.
+        let endsAtSecondInterrupt = Atomic(false)
+    }
+
+    private static let state = State()
+
+    public let descriptor: Int32
+
+    /// Raised by Ctrl-C, by SIGTERM and SIGHUP, and by `ring(after:)`.
+    public var interruption: Interruption { Self.state.interruption }
+    /// SIGTERM or SIGHUP came: leave.
+    public var isTerminated: Bool { Self.state.isTerminated.load(ordering: .relaxed) }
+
+    /// Installs the handlers, for the whole process.
+    /// - Parameter endsAtSecondInterrupt: a second Ctrl-C ends the program at once, should the first not be heard.
+    public init(endsAtSecondInterrupt: Bool = false) {
+        let state = Self.state
+        state.endsAtSecondInterrupt.store(endsAtSecondInterrupt, ordering: .relaxed)
+        var ends: [Int32] = [-1, -1]
+        if pipe(&ends) == 0 {
+            for end in ends {
+                _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+                _ = fcntl(end, F_SETFL, O_NONBLOCK)
+            }
+        }
+        descriptor = ends[0]
+        state.pipe.store(ends[1], ordering: .relaxed)
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGCONT, SIGALRM, SIGPIPE] { Self.install(number) }
+    }
+
+    private static func install(_ number: Int32) {
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { Signals.handle($0) }
+        // Calls that are not waits go on by themselves; poll never does.
+        action.sa_flags = SA_RESTART
+        sigaction(number, &action, nil)
+    }
+
+    /// Runs as a signal handler: flags and `write`, nothing else. (SIGPIPE has a handler that does nothing, rather than
+    /// being ignored, because children would inherit that.)
+    private static func handle(_ number: Int32) {
+        let saved = errno
+        switch number {
+        case SIGINT:
+            if state.interruption.isRaised, state.endsAtSecondInterrupt.load(ordering: .relaxed) { _exit(130) }
+            state.interruption.raise()
+            note(interruptBit)
+        case SIGTERM, SIGHUP:
+            state.isTerminated.store(true, ordering: .relaxed)
+            state.interruption.raise()
+            note(terminateBit)
+        case SIGWINCH: note(resizeBit)
+        case SIGCONT: note(resumeBit)
+        case SIGALRM:
+            state.alarmRang.store(true, ordering: .relaxed)
+            state.interruption.raise()
+        default: break
+        }
+        errno = saved
+    }
+
+    private static let interruptBit: UInt32 = 1
+    private static let terminateBit: UInt32 = 2
+    private static let resizeBit: UInt32 = 4
+    private static let resumeBit: UInt32 = 8
+
+    private static func note(_ bit: UInt32) {
+        state.pending.bitwiseOr(bit, ordering: .relaxed)
+        var byte: UInt8 = 0
+        _ = systemWrite(state.pipe.load(ordering: .relaxed), &byte, 1)
+    }
+
+    // MARK: Events for the editor
+
+    public func next() -> EditorEvent? {
+        let state = Self.state
+        for (bit, event) in [
+            (Self.terminateBit, EditorEvent.terminate), (Self.interruptBit, .interrupt), (Self.resumeBit, .resume),
+            (Self.resizeBit, .resize),
+        ] where state.pending.bitwiseAnd(~bit, ordering: .relaxed).oldValue & bit != 0 {
+            return event
+        }
+        drain()
+        return state.pending.load(ordering: .relaxed) == 0 ? nil : next()
+    }
+
+    private func drain() {
+        var bytes = [UInt8](repeating: 0, count: 64)
+        while read(descriptor, &bytes, bytes.count) > 0 {}
+    }
+
+    /// Forgets a Ctrl-C: before each command. A request to end stays.
+    public func clear() {
+        guard !isTerminated else { return }
+        Self.state.pending.bitwiseAnd(~Self.interruptBit, ordering: .relaxed)
+        Self.state.interruption.clear()
+    }
+
+    // MARK: Deadlines
+
+    /// Does something that must not take longer than until `deadline`: then the interruption is raised.
+    public func limited<Result>(until deadline: ContinuousClock.Instant, _ body: () -> Result) -> Result {
+        let left = ContinuousClock.now.duration(to: deadline).components
+        let micros = max(1000, left.seconds * 1_000_000 + left.attoseconds / 1_000_000_000_000)
+        var timer = itimerval()
+        timer.it_value = timeval(tv_sec: Int(micros / 1_000_000), tv_usec: Int(micros % 1_000_000))
+        Self.state.alarmRang.store(false, ordering: .relaxed)
+        setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &timer, nil)
+        defer {
+            var off = itimerval()
+            setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &off, nil)
+            // A Ctrl-C meanwhile is still noted for the editor; the interruption is for the next command to raise.
+            if Self.state.alarmRang.load(ordering: .relaxed) { clearAlarm() }
+        }
+        return body()
+    }
+
+    private func clearAlarm() {
+        if !isTerminated { Self.state.interruption.clear() }
+    }
+}

@@ -50,6 +50,9 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Pickle"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(
             name: "PickleTests", dependencies: ["Pickle", "TestSupport"], exclude: ["corpus"], swiftSettings: settings),
+        .testTarget(
+            name: "ConformanceTests", dependencies: ["Pickle", "TestSupport", "ZODB", "ZODBFile"],
+            swiftSettings: settings),
         .testTarget(name: "ZODBTests", dependencies: ["ByteCoding", "CZlib", "ZODB"], swiftSettings: settings),
         .testTarget(
             name: "ZEOProtocolTests", dependencies: ["ByteCoding", "ZEOProtocol", "ZODB"],

@@ -13,4 +13,10 @@ public enum SampleData {
     }
 
     public static func json(_ name: String) throws -> JSONValue { try JSONValue(parsing: bytes(name)) }
+
+    /// The names of a folder's files with this ending, without it, sorted.
+    public static func names(in folder: String, ending: String) -> [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: path(folder))) ?? []
+        return names.filter { $0.hasSuffix(ending) }.map { String($0.dropLast(ending.count)) }.sorted()
+    }
 }

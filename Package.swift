@@ -26,7 +26,8 @@ let package = Package(
         .executableTarget(
             name: "zeofuzz",
             dependencies: [
-                "Pickle", "ZODB", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Pickle", "ZEOProtocol", "ZODB", "ZODBFile",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         .target(
             name: "ZODBFile", dependencies: ["ByteCoding", "Pickle", "ZODB"], swiftSettings: settings),

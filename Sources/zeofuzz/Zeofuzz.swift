@@ -16,9 +16,9 @@ struct Zeofuzz: ParsableCommand {
             to `file`.
             """)
 
-    enum TargetName: String, ExpressibleByArgument, CaseIterable { case pickle }
+    enum TargetName: String, ExpressibleByArgument, CaseIterable { case pickle, file, wire }
 
-    @Argument(help: "What to feed: pickle (parser, scanner, text, JSON).")
+    @Argument(help: "What to feed: pickle (parser, scanner, text, JSON), file (Data.fs, .index), wire (messages).")
     var target: TargetName
 
     @Argument(help: "Files to start from.")
@@ -46,12 +46,14 @@ struct Zeofuzz: ParsableCommand {
     var keep = false
 
     func run() throws {
+        let seeds = try Seeds.load(files, for: self.target)
+        guard !seeds.isEmpty else { throw ValidationError("no input to start from in \(files)") }
         let target: any Target =
             switch self.target {
             case .pickle: PickleTarget()
+            case .file: try FileTarget(seeds: seeds)
+            case .wire: WireTarget()
             }
-        let seeds = try Seeds.load(files, for: self.target)
-        guard !seeds.isEmpty else { throw ValidationError("no input to start from in \(files)") }
         Self.catchCrashes()
         // What a first pass allocates for good (buffers that are reused) is not the inputs' doing.
         for bytes in seeds.prefix(200) { _ = target.run(bytes) }

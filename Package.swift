@@ -59,6 +59,7 @@ let package = Package(
             name: "ZEOProtocolTests", dependencies: ["ByteCoding", "ZEOProtocol", "ZODB"],
             exclude: ["transcripts"], swiftSettings: settings),
         .testTarget(
-            name: "ZODBFileTests", dependencies: ["ByteCoding", "Pickle", "ZODB", "ZODBFile"], swiftSettings: settings),
+            name: "ZODBFileTests", dependencies: ["ByteCoding", "Pickle", "TestSupport", "ZODB", "ZODBFile"],
+            swiftSettings: settings),
     ]
 )

@@ -1,23 +1,17 @@
 import ByteCoding
 import Foundation
+import TestSupport
 import Testing
 import ZODB
 import ZODBFile
 
 /// The files of `sample-data`, and what Python says of them.
 enum Samples {
-    static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("sample-data")
-
-    static func path(_ name: String) -> String { directory.appendingPathComponent(name).path }
-
-    static func bytes(_ name: String) throws -> [UInt8] {
-        Array(try Data(contentsOf: directory.appendingPathComponent(name)))
-    }
+    static func path(_ name: String) -> String { SampleData.path(name) }
 
     static func expected<Value: Decodable>(_ name: String, as type: Value.Type = Value.self) throws -> Value {
         try JSONDecoder().decode(
-            type, from: Data(contentsOf: directory.appendingPathComponent("expected/\(name).json")))
+            type, from: Data(SampleData.bytes("expected/\(name).json")))
     }
 
     /// Names in `fs` that have a walk in `expected`, without `.fs`.

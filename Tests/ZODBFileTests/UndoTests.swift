@@ -1,5 +1,6 @@
 import ByteCoding
 import Foundation
+import TestSupport
 import Testing
 import ZODB
 import ZODBFile
@@ -63,12 +64,14 @@ struct UndoFacts: Decodable {
         }
     }
 
-    static func read(_ name: String) throws -> UndoFacts {
-        // The file also holds `tails` and others of another form.
-        let data = try Data(contentsOf: Samples.directory.appendingPathComponent("expected/undo.json"))
+    static func read(_ name: String) throws -> UndoFacts { try part(name) }
+
+    /// One part of the file; the others have other forms.
+    static func part<Part: Decodable>(_ name: String) throws -> Part {
+        let data = Data(try SampleData.bytes("expected/undo.json"))
         let whole = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
         let part = try JSONSerialization.data(withJSONObject: #require(whole[name]))
-        return try JSONDecoder().decode(UndoFacts.self, from: part)
+        return try JSONDecoder().decode(Part.self, from: part)
     }
 }
 

@@ -38,8 +38,23 @@ final class TemporaryDirectory: Sendable {
     func file(_ name: String) -> String { "\(path)/\(name)" }
 
     func write(_ bytes: [UInt8], to name: String = "Data.fs") throws -> String {
-        try Data(bytes).write(to: URL(fileURLWithPath: file(name)))
+        try bytes.overwrite(file(name))
         return file(name)
+    }
+}
+
+extension [UInt8] {
+    /// Makes the file's content this, without ever removing what is already right: as a server's appending does. (And
+    /// without the flush that some file systems add to a truncation to nothing: thousands of files are written here.)
+    func overwrite(_ path: String) throws {
+        if !FileManager.default.fileExists(atPath: path) {
+            #expect(FileManager.default.createFile(atPath: path, contents: nil))
+        }
+        let handle = try #require(FileHandle(forUpdatingAtPath: path))
+        defer { try? handle.close() }
+        if try handle.seekToEnd() > UInt64(count) { try handle.truncate(atOffset: UInt64(count)) }
+        try handle.seek(toOffset: 0)
+        try handle.write(contentsOf: Data(self))
     }
 }
 

@@ -179,4 +179,18 @@ struct WalkTests {
             #expect(throws: StorageError.noSuchObject(oid)) { try storage.history(of: oid, limit: 1) }
         }
     }
+
+    @Test("compressed records inflate to pickles, and plain ones lie among them")
+    func compressed() throws {
+        let storage = try FileStorage(Samples.path("fs/zlib.fs"))
+        var kinds: [RecordTransformation] = []
+        for record in try storage.currentRecords(from: .root).rest() {
+            let data = try RecordTransformation.undone(record.revision.data)
+            #expect(data.first == 0x80)
+            #expect(data.last == UInt8(ascii: "."))
+            kinds.append(RecordTransformation(of: record.revision.data))
+        }
+        #expect(kinds.count == 6)
+        #expect(Set(kinds) == [.plain, .zlib])
+    }
 }

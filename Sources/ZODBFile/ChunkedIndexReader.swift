@@ -170,14 +170,26 @@ extension FileIndex {
         let first = UInt64(FileFormat.firstTransaction + TransactionHeader.fixedSize)
         guard limit >= RecordHeader.fixedSize + 16 else { return false }
         let last = UInt64(limit - RecordHeader.fixedSize - 16)
+        var start = 0
         var previous = -1
-        for place in 0..<count {
-            // In bounds: `place` is below a eighth of the bucket's size.
-            let suffix = unsafe Int(bucket.bigEndian(place * 2, as: UInt16.self))
-            let position = unsafe ChunkedIndexReader.position(bucket, count * 2 + place * 6)
-            guard suffix > previous, position >= first, position <= last else { return false }
-            previous = suffix
-            set(ObjectID(rawValue: prefix << 16 | UInt64(suffix)), to: Int(position))
+        while start < count {
+            // In bounds, here and below: places are below an eighth of the bucket's size.
+            let page = unsafe bucket.bigEndian(start * 2, as: UInt16.self) >> 10
+            var end = start
+            while end < count {
+                let suffix = unsafe bucket.bigEndian(end * 2, as: UInt16.self)
+                guard suffix >> 10 == page else { break }
+                let position = unsafe ChunkedIndexReader.position(bucket, count * 2 + end * 6)
+                guard Int(suffix) > previous, position >= first, position <= last else { return false }
+                previous = Int(suffix)
+                end += 1
+            }
+            let range = start..<end
+            fill(page: prefix << 6 | UInt64(page), range) { place in
+                let slot = unsafe bucket.bigEndian(place * 2, as: UInt16.self) & 1023
+                return unsafe (UInt64(slot), ChunkedIndexReader.position(bucket, count * 2 + place * 6))
+            }
+            start = end
         }
         return true
     }

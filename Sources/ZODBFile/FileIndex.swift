@@ -52,6 +52,41 @@ package struct FileIndex: Sendable {
         }
     }
 
+    /// Sets many oids of one page at once: what `entry` gives for each place of `range`, slots ascending, positions as for
+    /// `set`.
+    @inline(__always)
+    mutating func fill(page number: UInt64, _ range: Range<Int>, _ entry: (Int) -> (slot: UInt64, position: UInt64)) {
+        let isNear = makeRoom(for: number)
+        guard isNear ? near[Int(number)].isEmpty : far[number] == nil else {
+            for place in range {
+                let (slot, position) = entry(place)
+                set(ObjectID(rawValue: number << 10 | slot), to: Int(position))
+            }
+            return
+        }
+        var page: Page
+        if range.count > Self.sparseLimit {
+            page = Page(repeating: 0, count: Self.denseWords)
+            page.withUnsafeMutableBytes { bytes in
+                for place in range {
+                    let (slot, position) = entry(place)
+                    unsafe Self.store(position, in: bytes, Int(slot & 1023))
+                }
+            }
+        } else {
+            page = range.map { place in
+                let (slot, position) = entry(place)
+                return slot << 48 | position
+            }
+        }
+        if isNear { near[Int(number)] = page } else { far[number] = page }
+        count += range.count
+        if let end = range.last {
+            let oid = ObjectID(rawValue: number << 10 | entry(end).slot)
+            largest = max(largest ?? oid, oid)
+        }
+    }
+
     /// Makes sure that the page has a place; whether it is in the table.
     private mutating func makeRoom(for number: UInt64) -> Bool {
         if number < UInt64(near.count) {
@@ -129,13 +164,17 @@ extension FileIndex {
 
     @inline(__always)
     private static func store(_ position: UInt64, in page: inout Page, _ slot: Int) {
-        page.withUnsafeMutableBytes { bytes in
-            // In bounds: `slot` is below 1,024 and the page is dense.
-            let low = UInt32(truncatingIfNeeded: position).littleEndian
-            let high = UInt16(truncatingIfNeeded: position >> 32).littleEndian
-            unsafe bytes.storeBytes(of: low, toByteOffset: slot * 6, as: UInt32.self)
-            unsafe bytes.storeBytes(of: high, toByteOffset: slot * 6 + 4, as: UInt16.self)
-        }
+        page.withUnsafeMutableBytes { unsafe store(position, in: $0, slot) }
+    }
+
+    /// - Parameter page: the bytes of a dense page.
+    @inline(__always)
+    private static func store(_ position: UInt64, in page: UnsafeMutableRawBufferPointer, _ slot: Int) {
+        // In bounds: `slot` is below 1,024.
+        let low = UInt32(truncatingIfNeeded: position).littleEndian
+        let high = UInt16(truncatingIfNeeded: position >> 32).littleEndian
+        unsafe page.storeBytes(of: low, toByteOffset: slot * 6, as: UInt32.self)
+        unsafe page.storeBytes(of: high, toByteOffset: slot * 6 + 4, as: UInt16.self)
     }
 }
 

@@ -20,7 +20,8 @@ public final class FileStorage: Storage {
         public var ignoresIndexFile: Bool
         /// Raised, it stops a scan of the file.
         public var interruption: Interruption?
-        /// Told now and then how far a scan of the file has come, on the thread that caused the scan.
+        /// Told now and then how far a scan of the file has come, on the thread that caused the scan. It must not call
+        /// the storage.
         public var progress: (@Sendable (ScanProgress) -> Void)?
 
         public init(
@@ -151,10 +152,11 @@ public final class FileStorage: Storage {
 
     /// Where the current record of the object is, and the file it is in.
     func lookUp(_ oid: ObjectID) throws(StorageError) -> (view: View, position: Int?) {
-        if let found = lookUpAtOnce(oid) { return found }
-        try requireIndex()
-        guard let found = lookUpAtOnce(oid) else { throw .unsupported("\(name): the storage is closed") }
-        return found
+        while true {
+            if let found = lookUpAtOnce(oid) { return found }
+            // Again when `poll` has gone over to another file in between.
+            try requireIndex()
+        }
     }
 
     private func lookUpAtOnce(_ oid: ObjectID) -> (view: View, position: Int?)? {
@@ -169,13 +171,14 @@ public final class FileStorage: Storage {
 
     /// The index as it is now, with the file it belongs to.
     func indexSnapshot() throws(StorageError) -> (view: View, index: FileIndex) {
-        try requireIndex()
-        let snapshot = state.withLock { state -> (View, FileIndex)? in
-            guard let file = state.file, let end = state.end, let index = state.index else { return nil }
-            return (View(file: file, end: end), index)
+        while true {
+            try requireIndex()
+            let snapshot = state.withLock { state -> (View, FileIndex)? in
+                guard let file = state.file, let end = state.end, let index = state.index else { return nil }
+                return (View(file: file, end: end), index)
+            }
+            if let snapshot { return snapshot }
         }
-        guard let snapshot else { throw .unsupported("\(name): the storage is closed") }
-        return snapshot
     }
 
     func requireIndex() throws(StorageError) {

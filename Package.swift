@@ -47,6 +47,15 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(name: "zeoshell", dependencies: ["Shell"], swiftSettings: settings),
+        .testTarget(name: "LineEditingTests", dependencies: ["LineEditing"], swiftSettings: settings),
+        .testTarget(name: "StoragesTests", dependencies: ["Storages"], swiftSettings: settings),
+        .testTarget(
+            name: "ShellTests",
+            dependencies: [
+                "ByteCoding", "Pickle", "ZODB", "LineEditing", "Storages", "Shell", "TestSupport", "zeoshell",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
         .target(name: "TestSupport", dependencies: ["Pickle"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(

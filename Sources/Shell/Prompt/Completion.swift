@@ -11,10 +11,8 @@ struct Completion {
     func completions(_ line: String, _ cursor: Int) -> Completions {
         guard let word = WordAtCursor(line, cursor: cursor) else { return .none }
         let found = candidates(word)
-        var completions = Completions(
+        return Completions(
             replacing: word.length, candidates: found.candidates.map { word.candidate($0) }, isPartial: found.isPartial)
-        completions.candidates.sort { $0.display < $1.display }
-        return completions
     }
 
     /// A text that could stand for the word, as it would be without quotes.
@@ -49,7 +47,7 @@ struct Completion {
         }
     }
 
-    private static var commandNames: [String] { CommandTable.all.flatMap { $0.names } }
+    private static var commandNames: [String] { CommandTable.all.flatMap { $0.names }.sorted() }
 
     private func matching(_ names: [String], _ prefix: String) -> Found {
         (names.filter { $0.hasPrefix(prefix) }.map { Choice(text: $0) }, false)

@@ -47,7 +47,17 @@ public final class Signals: EditorEventSource {
         }
         descriptor = ends[0]
         state.pipe.store(ends[1], ordering: .relaxed)
-        for number in [SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGCONT, SIGALRM, SIGPIPE] { Self.install(number) }
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGCONT, SIGALRM, SIGPIPE] {
+            // `nohup`, or a script's `&`, wants it ignored.
+            let mayBeIgnored = number == SIGHUP || number == SIGINT && endsAtSecondInterrupt
+            if !mayBeIgnored || !Self.isIgnored(number) { Self.install(number) }
+        }
+    }
+
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        guard sigaction(number, nil, &action) == 0 else { return false }
+        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1  // SIG_IGN
     }
 
     private static func install(_ number: Int32) {
@@ -56,6 +66,11 @@ public final class Signals: EditorEventSource {
         // Calls that are not waits go on by themselves; poll never does.
         action.sa_flags = SA_RESTART
         sigaction(number, &action, nil)
+        // Whoever started us may have had it blocked, as threads of a pool do.
+        var handled = sigset_t()
+        sigemptyset(&handled)
+        sigaddset(&handled, number)
+        sigprocmask(SIG_UNBLOCK, &handled, nil)
     }
 
     /// Runs as a signal handler: flags and `write`, nothing else. (SIGPIPE has a handler that does nothing, rather than

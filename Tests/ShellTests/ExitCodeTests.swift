@@ -1,0 +1,164 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Exit codes")
+struct ExitCodeTests {
+    private static let file = SampleData.path("fs/zope5.fs")
+    private let program = BuiltProgram.zeoshell
+
+    @Test("0: done")
+    func done() throws {
+        let run = try program.run(["log", Self.file, "--limit", "1", "--fields", "tid"])
+        #expect(run.status == 0)
+        #expect(run.output == "040d271cfd719c55\n")
+        #expect(run.errors == "")
+    }
+
+    @Test("1: done, and the answer is no")
+    func negative() throws {
+        #expect(try program.run(["connect", Self.file, "-c", "!false"]).status == 1)
+    }
+
+    @Test(
+        "2: wrong usage",
+        arguments: [
+            [], ["log"], ["log", file, "--limit", "x"], ["log", file, "--bogus"], ["frobnicate"],
+            ["log", file, "-o", "xml"],
+            ["connect", file, "-c", "lgo"], ["connect", file, "-c", "log 'x"], ["quit"],
+            ["log", file, "--since", "soon"],
+            ["info", "zeo://h:1?storge=x"], ["log", file, "--fields", "nope"], ["connect", file, "-c", "info $nope"],
+        ])
+    func usage(arguments: [String]) throws {
+        let run = try program.run(arguments)
+        #expect(run.status == 2)
+        #expect(run.output == "")
+        #expect(run.errors.contains("zeoshell"))
+    }
+
+    @Test("3: a script stopped at an error, and says where")
+    func script() throws {
+        let lines = "info --fields kind\n\nshow 0400000000000000\ninfo\n"
+        let run = try program.run([Self.file], input: lines)
+        #expect(run.status == 3)
+        #expect(run.output == "kind\tFileStorage FS30\n")
+        #expect(run.errors.contains("zeoshell: show: 0400000000000000: no such transaction"))
+        #expect(run.errors.contains("zeoshell: standard input:3: stopped here"))
+    }
+
+    @Test("2 also in a script: bad syntax, an unknown command")
+    func scriptUsage() throws {
+        #expect(try program.run([Self.file], input: "lgo\n").status == 2)
+    }
+
+    @Test("5: refused")
+    func refused() throws {
+        let run = try program.run(["info", Self.file, "--rw"])
+        #expect(run.status == 5)
+        #expect(run.errors.contains("only reads"))
+        #expect(try program.run(["ping", Self.file]).status == 5)
+    }
+
+    @Test("7: the data: no such transaction, no Data.fs")
+    func data() throws {
+        #expect(try program.run(["show", Self.file, "0400000000000000"]).status == 7)
+        let run = try program.run(["info", SampleData.path("README.md"), "-o", "json"])
+        #expect(run.status == 7)
+        #expect(try JSONValue(parsing: Array(run.errors.utf8))["error"]?["code"] == .string("corrupt"))
+    }
+
+    @Test("8: the surroundings: no such file, a directory, a file that cannot be written")
+    func environment() throws {
+        #expect(try program.run(["info", "/no/such/Data.fs"]).status == 8)
+        #expect(try program.run(["info", SampleData.path("fs")]).status == 8)
+        #expect(try program.run(["connect", Self.file, "-c", "info > /no/such/file"]).status == 8)
+    }
+
+    @Test("130: interrupted; 143: told to end", arguments: [(SIGINT, 130), (SIGTERM, 143)] as [(Int32, Int32)])
+    func signals(number: Int32, status: Int32) throws {
+        // The program waits for a script that does not come; the log's first line says that it runs.
+        let run = try program.run([Self.file], input: nil) { process in
+            usleep(300_000)
+            kill(process, number)
+        }
+        #expect(run.status == status)
+    }
+
+    @Test("nothing but data goes to standard output, and errors keep the format that was asked for")
+    func streams() throws {
+        let run = try program.run(["show", Self.file, "0400000000000000", "-o", "json"])
+        #expect(run.output == "")
+        let error = try JSONValue(parsing: Array(run.errors.utf8))["error"]
+        #expect(error?["code"] == .string("no-such-transaction"))
+        #expect(error?["tid"] == .string("0400000000000000"))
+        #expect(error?["message"] == .string("no such transaction"))
+        let usage = try program.run(["log", Self.file, "--bogus", "-ojson"])
+        #expect(try JSONValue(parsing: Array(usage.errors.utf8))["error"]?["code"] == .string("usage"))
+    }
+
+    @Test("a reader that has had enough is no error")
+    func closedPipe() throws {
+        let shell = BuiltProgram(url: URL(filePath: "/bin/sh"))
+        let script = "\"$0\" log \"$1\" -o jsonl | head -n 1 >/dev/null; echo ${PIPESTATUS:-}; true"
+        #expect(try shell.run(["-c", script, program.url.path, Self.file]).errors == "")
+    }
+}
+
+@Suite("Commands in order")
+struct ScriptTests {
+    private static let file = SampleData.path("fs/zope5.fs")
+    private let program = BuiltProgram.zeoshell
+
+    @Test("-c runs each, in order, and stops at the first error with its code")
+    func commands() throws {
+        let run = try program.run([
+            "connect", Self.file, "-c", "log --limit 1 --fields tid", "-c", "show 0400000000000000", "-c", "info",
+        ])
+        #expect(run.output == "040d271cfd719c55\n")
+        #expect(run.status == 7)
+    }
+
+    @Test("-f runs a file; source another; lines are joined, comments skipped, variables replaced")
+    func files() throws {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "script-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        let inner = directory.appending(path: "inner.zsh")
+        try "# inner\nlog --limit $n \\\n  --fields tid\n".write(to: inner, atomically: true, encoding: .utf8)
+        let outer = directory.appending(path: "outer.zsh")
+        try "source '\(inner.path)'\ninfo --fields python | tr a-z A-Z\n".write(
+            to: outer, atomically: true, encoding: .utf8)
+        let run = try program.run(["connect", Self.file, "-f", outer.path, "--set", "n=2"])
+        #expect(run.errors == "")
+        #expect(run.status == 0)
+        #expect(run.output == "040d271cfd719c55\n040d271cfd6f0399\nPYTHON\t3\n")
+        let byEnvironment = try program.run([Self.file, "-f", inner.path], environment: ["ZEOSHELL_VAR_n": "1"])
+        #expect(byEnvironment.output == "040d271cfd719c55\n")
+    }
+
+    @Test("a script that sources itself ends")
+    func recursion() throws {
+        let url = FileManager.default.temporaryDirectory.appending(path: "self-\(UUID().uuidString).zsh")
+        try "source \(url.path)\n".write(to: url, atomically: true, encoding: .utf8)
+        let run = try program.run([Self.file, "-f", url.path])
+        #expect(run.status == 3)
+        #expect(run.errors.contains("too deeply"))
+    }
+
+    @Test("output goes to a file, or is added to one")
+    func redirection() throws {
+        let url = FileManager.default.temporaryDirectory.appending(path: "out-\(UUID().uuidString)")
+        let line = "log --limit 1 --fields tid"
+        let run = try program.run(["connect", Self.file, "-c", "\(line) > \(url.path)", "-c", "\(line) >> \(url.path)"])
+        #expect(run.status == 0)
+        #expect(try String(contentsOf: url, encoding: .utf8) == "040d271cfd719c55\n040d271cfd719c55\n")
+    }
+
+    @Test("an address alone means connect; help and version need none")
+    func plain() throws {
+        #expect(try program.run([Self.file], input: "log --limit 1 --fields tid").output == "040d271cfd719c55\n")
+        #expect(try program.run(["--version"]).output.hasPrefix("zeoshell "))
+        #expect(try program.run(["help"]).output.contains("list transactions"))
+        #expect(try program.run(["log", "--help"]).output.hasPrefix("log: list transactions"))
+        #expect(try program.run(["help", "nope"]).status == 2)
+    }
+}

@@ -15,7 +15,8 @@ let lifetimes: [SwiftSetting] = settings + [.enableExperimentalFeature("Lifetime
 let package = Package(
     name: "zeoshell",
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
     ],
     targets: [
         .target(name: "ByteCoding", swiftSettings: lifetimes),
@@ -56,8 +57,16 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
+        .target(
+            name: "ZEOClient",
+            dependencies: [
+                "ZEOProtocol", "ZODB", .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+            ], swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
-        .target(name: "TestSupport", dependencies: ["Pickle"], path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "TestSupport", dependencies: ["Pickle"], path: "Tests/TestSupport", exclude: ["python"],
+            swiftSettings: settings),
         .testTarget(
             name: "PickleTests", dependencies: ["Pickle", "TestSupport"], exclude: ["corpus"], swiftSettings: settings),
         .testTarget(
@@ -67,6 +76,13 @@ let package = Package(
         .testTarget(
             name: "ZEOProtocolTests", dependencies: ["ByteCoding", "ZEOProtocol", "ZODB"],
             exclude: ["transcripts"], swiftSettings: settings),
+        .testTarget(
+            name: "ZEOClientTests", dependencies: ["TestSupport", "ZEOClient", "ZEOProtocol", "ZODB"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "InteropTests",
+            dependencies: ["Pickle", "TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"],
+            swiftSettings: settings),
         .testTarget(
             name: "ZODBFileTests", dependencies: ["ByteCoding", "Pickle", "TestSupport", "ZODB", "ZODBFile"],
             swiftSettings: settings),

@@ -4,7 +4,6 @@ public import ZODB
 public enum Call: Hashable, Sendable {
     case register(storage: String, readOnly: Bool)
     case getInfo
-    case lastTransaction
     case ping
     case serverStatus
     /// A name for the server's log. No reply.
@@ -13,7 +12,6 @@ public enum Call: Hashable, Sendable {
     case getInvalidations(since: TransactionID)
     /// The latest revision with a serial below the tid.
     case loadBefore(ObjectID, TransactionID)
-    case loadSerial(ObjectID, TransactionID)
     case history(ObjectID, limit: Int)
     /// The current record with the lowest oid that is not below this one; nil: the very first.
     case recordNext(ObjectID?)
@@ -49,13 +47,11 @@ extension Call {
         case .register(let storage, let readOnly):
             ("register", [.string(storage), .integer(readOnly ? 1 : 0)])
         case .getInfo: ("get_info", [])
-        case .lastTransaction: ("lastTransaction", [])
         case .ping: ("ping", [])
         case .serverStatus: ("server_status", [])
         case .setClientLabel(let label): ("set_client_label", [.string(label)])
         case .getInvalidations(let tid): ("getInvalidations", [.bytes(tid.bytes)])
         case .loadBefore(let oid, let tid): ("loadBefore", [.bytes(oid.bytes), .bytes(tid.bytes)])
-        case .loadSerial(let oid, let serial): ("loadSerial", [.bytes(oid.bytes), .bytes(serial.bytes)])
         case .history(let oid, let limit): ("history", [.bytes(oid.bytes)] + version + [.integer(Int64(limit))])
         case .recordNext(let oid): ("record_iternext", [oid.map { .bytes($0.bytes) } ?? .none])
         case .undoInfo(let first, let last): ("undoInfo", [.integer(Int64(first)), .integer(Int64(last)), .none])
@@ -73,8 +69,8 @@ extension Call {
     /// Whether servers of this generation have the method at all.
     private func isKnown(to generation: Generation) -> Bool {
         switch self {
-        case .register, .getInfo, .loadSerial, .history, .undoInfo: true
-        case .lastTransaction, .getInvalidations: generation.hasLastTransaction
+        case .register, .getInfo, .history, .undoInfo: true
+        case .getInvalidations: generation.hasLastTransaction
         case .ping: generation.hasPing
         case .serverStatus: generation.hasServerStatus
         case .setClientLabel: generation.hasClientLabel

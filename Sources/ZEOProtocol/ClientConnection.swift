@@ -9,7 +9,7 @@ public import ZODB
 ///     S: greeting   C: the dialect, register   S: last tid   [C: getInvalidations]   C: get_info   S: …   ready
 ///
 /// Errors are values. Whatever the server sends, the connection at worst closes; every call that was waiting then gets
-/// its error first.
+/// its error.
 public struct ClientConnection: Sendable {
     public struct Configuration: Sendable {
         /// What to call the server in messages.
@@ -66,7 +66,7 @@ public struct ClientConnection: Sendable {
         /// A part of the blob that the call `id` asked for; its reply is the end.
         case blob(id: Int, BlobPart)
         case notification(Notification)
-        /// The connection is over.
+        /// The connection is over. Whoever waits for a reply is told next: who then asks again must not be sent here.
         case close(StorageError)
     }
 
@@ -114,7 +114,7 @@ public struct ClientConnection: Sendable {
     // MARK: Events
 
     /// More of the stream.
-    public mutating func received(_ bytes: some Collection<UInt8>) -> [Action] {
+    public mutating func received(_ bytes: [UInt8]) -> [Action] {
         if case .closed = phase { return [] }
         splitter.append(bytes)
         var actions: [Action] = []
@@ -353,10 +353,10 @@ public struct ClientConnection: Sendable {
 
     private mutating func fail(_ failure: ConnectionFailure, _ actions: inout [Action]) {
         phase = .closed(failure)
+        actions.append(.close(.connection(failure)))
         for id in pending.keys.sorted() { actions.append(.reply(id: id, .failure(.connection(failure)))) }
         pending = [:]
         blobs = [:]
-        actions.append(.close(.connection(failure)))
     }
 
     private func refusal(_ exception: RemoteException) -> ConnectionFailure {

@@ -36,7 +36,7 @@ public struct FrameSplitter: Sendable {
         self.limit = limit
     }
 
-    public mutating func append(_ bytes: some Collection<UInt8>) {
+    public mutating func append(_ bytes: [UInt8]) {
         if start == buffer.count {
             buffer.removeAll(keepingCapacity: buffer.count < 1 << 20)
             start = 0

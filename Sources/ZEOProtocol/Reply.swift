@@ -73,7 +73,9 @@ public enum Reply {
         for entry in entries {
             guard let id = entry["id"]?.rawBytes, let bytes = Base64.bytes(id), let tid = TransactionID(bytes: bytes)
             else { throw malformed }
-            result.append(summary(tid, entry, without: ["id", "time", "user_name", "description", "size"]))
+            var transaction = summary(tid, entry, without: ["id", "time", "user_name", "description", "size"])
+            transaction.length = entry["size"]?.integer
+            result.append(transaction)
         }
         return result
     }
@@ -134,6 +136,23 @@ public enum Reply {
         else { throw MalformedReply(method: "record_iternext", value: value) }
         let revision = Revision(data: data, serial: serial, next: nil)
         return (CurrentRecord(oid: oid, revision: revision), ObjectID(parts[3]))
+    }
+}
+
+extension Reply {
+    /// `server_status`: the figures worth showing, with names for people, in a fixed order.
+    public static func status(_ value: WireValue) -> [(name: String, value: String)] {
+        let names = [
+            ("start", "server started"), ("connections", "clients"), ("loads", "loads"), ("stores", "stores"),
+            ("commits", "commits"), ("aborts", "aborts"), ("active_txns", "active transactions"),
+            ("conflicts", "conflicts"), ("conflicts_resolved", "conflicts resolved"),
+            ("waiting", "waiting for the lock"),
+            ("lock_time", "lock held since"),
+        ]
+        return names.compactMap { key, name in
+            guard let value = value[key], !value.isNone else { return nil }
+            return (name, value.name ?? value.description)
+        }
     }
 }
 

@@ -21,7 +21,7 @@ struct WireTarget: Target {
         while !rest.isEmpty {
             let piece = rest.prefix(1 + rest.count / 3)
             rest = rest.dropFirst(piece.count)
-            for action in connection.received(piece) {
+            for action in connection.received(Array(piece)) {
                 if case .close = action { closed += 1 }
                 if case .ready = action, !isReady {
                     isReady = true

@@ -134,7 +134,7 @@ struct ClientConnectionTests {
         ].flatMap { dialogue.frame($0) }
         var actions: [ClientConnection.Action] = []
         for start in stride(from: 0, to: stream.count, by: pieceSize) {
-            actions += dialogue.connection.received(stream[start..<min(start + pieceSize, stream.count)])
+            actions += dialogue.connection.received(Array(stream[start...].prefix(pieceSize)))
         }
         #expect(
             actions == [
@@ -240,10 +240,10 @@ struct ClientConnectionTests {
         #expect(dialogue.server(notes: "somethingNew", []) == [])
         let actions = dialogue.server(notes: "invalidateTransaction", [.bytes([1]), .list([])])
         #expect(actions.count == 2)
-        guard case .reply(3, .failure(.connection(.protocolError("db:8800", _)))) = actions[0] else {
+        guard case .close(.connection(.protocolError)) = actions[0] else { throw Unexpected() }
+        guard case .reply(3, .failure(.connection(.protocolError("db:8800", _)))) = actions[1] else {
             throw Unexpected()
         }
-        guard case .close(.connection(.protocolError)) = actions[1] else { throw Unexpected() }
         #expect(throws: StorageError.self) { try dialogue.connection.call(.ping) }
     }
 
@@ -313,7 +313,7 @@ struct ConnectionFailureTests {
         var dialogue = Dialogue()
         _ = dialogue.server(says: "Z6")
         #expect(
-            dialogue.connection.disconnected("closed").last
+            dialogue.connection.disconnected("closed").first
                 == .close(
                     .connection(
                         .versionRefused(address: "db:8800", theirs: "Z6, and closed on our answer", ours: "Z5"))))
@@ -332,7 +332,7 @@ struct ConnectionFailureTests {
                 == [.close(.connection(.unknownStorage(address: "db:8800", name: "1")))])
     }
 
-    @Test("whoever waits is told first when the connection ends")
+    @Test("whoever waits is told when the connection ends, and it has ended by then")
     func lost() throws {
         var dialogue = Dialogue()
         _ = dialogue.open(at: TransactionID(9))
@@ -341,7 +341,7 @@ struct ConnectionFailureTests {
         let error = StorageError.connection(.lost(address: "db:8800", "reset"))
         #expect(
             dialogue.connection.disconnected("reset")
-                == [.reply(id: 3, .failure(error)), .reply(id: 4, .failure(error)), .close(error)])
+                == [.close(error), .reply(id: 3, .failure(error)), .reply(id: 4, .failure(error))])
         #expect(dialogue.connection.disconnected("again") == [])
     }
 }

@@ -26,7 +26,7 @@ struct FrameTests {
         var splitter = FrameSplitter()
         var found: [[UInt8]] = []
         for start in stride(from: 0, to: stream.count, by: pieceSize) {
-            splitter.append(stream[start..<min(start + pieceSize, stream.count)])
+            splitter.append(Array(stream[start...].prefix(pieceSize)))
             while let body = try splitter.next() { found.append(body) }
         }
         #expect(found == bodies)
@@ -50,7 +50,7 @@ struct FrameTests {
         for _ in 0..<20 {
             splitter.append(frame + frame[..<100])
             #expect(try splitter.next()?.count == 50_000)
-            splitter.append(frame[100...])
+            splitter.append(Array(frame[100...]))
             #expect(try splitter.next()?.count == 50_000)
             #expect(splitter.pending.isEmpty)
         }

@@ -50,10 +50,13 @@ public protocol BlobStorage: Storage {
 public struct Invalidation: Hashable, Sendable {
     public var tid: TransactionID
     public var oids: [ObjectID]
+    /// False when it is not known any more which objects changed up to `tid`: any may have. So after a long absence.
+    public var isComplete: Bool
 
-    public init(tid: TransactionID, oids: [ObjectID]) {
+    public init(tid: TransactionID, oids: [ObjectID], isComplete: Bool = true) {
         self.tid = tid
         self.oids = oids
+        self.isComplete = isComplete
     }
 }
 

@@ -1,0 +1,184 @@
+internal import NIOCore
+internal import NIOPosix
+internal import ZEOProtocol
+internal import ZODB
+
+/// Who hears of a connection's fate. All on its event loop, in the order things arrive.
+protocol ClientChannelOwner: AnyObject, Sendable {
+    func isReady(_ channel: ClientChannel, _ welcome: ClientConnection.Welcome)
+    func received(_ notification: Notification, attempt: Int)
+    /// The attempt failed, or the connection it led to is over.
+    func ended(_ error: StorageError, attempt: Int)
+}
+
+/// A connection that calls can be sent through, from any thread.
+struct ClientChannel: Sendable {
+    /// Which of the storage's connections this is.
+    let attempt: Int
+    fileprivate let channel: any Channel
+    fileprivate let handler: NIOLoopBound<ConnectionHandler>
+
+    /// Sends the calls together. What becomes of each, it is told itself.
+    func send(_ calls: [any PendingCall]) {
+        channel.eventLoop.preconditionNotInEventLoop()
+        channel.eventLoop.execute { [handler] in handler.value.send(calls) }
+    }
+
+    func close() { channel.close(promise: nil) }
+}
+
+/// How long to wait for what, when connecting.
+struct ConnectionTimeouts: Sendable {
+    var connect: Duration
+    var greeting: Duration
+}
+
+extension ClientChannel {
+    /// Connects, shakes hands and registers; `owner` is told how it goes. Returns at once.
+    static func open(
+        _ endpoint: Endpoint, _ configuration: ClientConnection.Configuration, _ timeouts: ConnectionTimeouts,
+        attempt: Int, owner: any ClientChannelOwner
+    ) {
+        let handlerOwner = WeakOwner(owner)
+        let greetingTimeout = timeouts.greeting
+        let connected: EventLoopFuture<any Channel>
+        let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton.next())
+            // Nothing is read before there is a handler to read it: the server speaks first.
+            .channelOption(.autoRead, value: false)
+            .connectTimeout(TimeAmount(timeouts.connect))
+        switch endpoint {
+        case .host(let name, let port):
+            guard (1...65_535).contains(port) else {
+                let failure = ConnectionFailure.unreachable(address: endpoint.description, "no such port: \(port)")
+                return owner.ended(.connection(failure), attempt: attempt)
+            }
+            connected =
+                bootstrap
+                .channelOption(.socketOption(.so_keepalive), value: 1)
+                .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .connect(host: name, port: port)
+        case .unixSocket(let path): connected = bootstrap.connect(unixDomainSocketPath: path)
+        }
+        connected.flatMapThrowing { channel in
+            // TLS goes here: a handler before this one, and the stream is the same.
+            let handler = ConnectionHandler(
+                ClientConnection(configuration), greetingTimeout: greetingTimeout, attempt: attempt,
+                owner: handlerOwner)
+            try channel.pipeline.syncOperations.addHandler(handler)
+            try channel.syncOptions?.setOption(.autoRead, value: true)
+        }.whenFailure { error in
+            let failure = ConnectionFailure(error, endpoint, timeouts.connect)
+            handlerOwner.value?.ended(.connection(failure), attempt: attempt)
+        }
+    }
+}
+
+/// The storage owns the connection and not the other way round.
+final class WeakOwner: Sendable {
+    weak let value: (any ClientChannelOwner)?
+
+    init(_ value: any ClientChannelOwner) { self.value = value }
+}
+
+/// Moves bytes between the socket and the state machine, and hands out what the machine says. Its event loop's alone.
+private final class ConnectionHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private var connection: ClientConnection
+    private var waiting: [Int: any PendingCall] = [:]
+    private var context: ChannelHandlerContext?
+    private var heartbeat: RepeatedTask?
+    private let greetingTimeout: Duration
+    private let attempt: Int
+    private let owner: WeakOwner
+
+    init(_ connection: ClientConnection, greetingTimeout: Duration, attempt: Int, owner: WeakOwner) {
+        self.connection = connection
+        self.greetingTimeout = greetingTimeout
+        self.attempt = attempt
+        self.owner = owner
+    }
+
+    func send(_ calls: [any PendingCall]) {
+        for pending in calls {
+            do throws(StorageError) {
+                let (id, action) = try connection.call(pending.call)
+                if let id { waiting[id] = pending }
+                perform([action], flushing: false)
+                if id == nil { pending.complete(.success(.none)) }
+            } catch {
+                pending.complete(.failure(error))
+            }
+        }
+        context?.flush()
+    }
+
+    // MARK: Events of the channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let seconds = greetingTimeout / .seconds(1)
+        context.eventLoop.scheduleTask(in: TimeAmount(greetingTimeout)) {
+            handler.value.perform(handler.value.connection.greetingTimedOut(afterSeconds: seconds))
+        }
+        heartbeat = context.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(60), delay: .seconds(60)) { _ in
+            handler.value.perform(handler.value.connection.minutePassed())
+        }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        heartbeat?.cancel()
+        self.context = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var buffer = unwrapInboundIn(data)
+        guard let bytes = buffer.readBytes(length: buffer.readableBytes) else { return }
+        perform(connection.received(bytes))
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        perform(connection.disconnected("the server closed the connection"))
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        perform(connection.disconnected(systemText(of: error)))
+        context.close(promise: nil)
+    }
+
+    // MARK: Actions of the machine
+
+    private func perform(_ actions: [ClientConnection.Action], flushing: Bool = true) {
+        var wrote = false
+        for action in actions {
+            switch action {
+            case .send(let bytes):
+                guard let context else { continue }
+                context.write(wrapOutboundOut(context.channel.allocator.buffer(bytes: bytes)), promise: nil)
+                wrote = true
+            case .ready(let welcome): ready(welcome)
+            case .reply(let id, let result): waiting.removeValue(forKey: id)?.complete(result)
+            case .blob(let id, let part): waiting[id]?.received(part)
+            case .notification(let notification): owner.value?.received(notification, attempt: attempt)
+            case .close(let error):
+                owner.value?.ended(error, attempt: attempt)
+                context?.close(promise: nil)
+            }
+        }
+        if wrote, flushing { context?.flush() }
+    }
+
+    private func ready(_ welcome: ClientConnection.Welcome) {
+        guard let context, let owner = owner.value else {
+            // Nobody is interested any more.
+            self.context?.close(promise: nil)
+            return
+        }
+        let channel = ClientChannel(
+            attempt: attempt, channel: context.channel, handler: NIOLoopBound(self, eventLoop: context.eventLoop))
+        owner.isReady(channel, welcome)
+    }
+}

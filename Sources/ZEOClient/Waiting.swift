@@ -1,0 +1,73 @@
+internal import NIOConcurrencyHelpers
+internal import Synchronization
+internal import ZEOProtocol
+internal import ZODB
+
+/// A value that comes later, from an event loop, for threads that wait for it.
+final class Waiting<Value: Sendable>: Sendable {
+    /// How often a waiting thread looks whether the user wants it to stop.
+    static var patience: Double { 0.05 }
+
+    private enum Arrival: Equatable {
+        case awaited, here
+    }
+
+    private let arrival = ConditionLock(value: Arrival.awaited)
+    private let result = Mutex<Result<Value, StorageError>?>(nil)
+
+    /// The first result counts.
+    func complete(_ value: Result<Value, StorageError>) {
+        result.withLock { $0 = $0 ?? value }
+        arrival.lock()
+        arrival.unlock(withValue: .here)
+    }
+
+    /// Waits as long as it takes; not on an event loop.
+    /// - Throws: `interrupted` when the user does not want to wait, or the error that came in place of a value.
+    func value(_ interruption: Interruption) throws(StorageError) -> Value {
+        while true {
+            try interruption.check()
+            guard arrival.lock(whenValue: .here, timeoutSeconds: Self.patience) else { continue }
+            arrival.unlock()
+            if let result = result.withLock({ $0 }) { return try result.get() }
+        }
+    }
+}
+
+/// A call on its way, as the connection sees it.
+protocol PendingCall: AnyObject, Sendable {
+    var call: Call { get }
+    /// On the event loop, in the order in which things arrive.
+    func received(_ part: ClientConnection.BlobPart)
+    func complete(_ result: Result<WireValue, StorageError>)
+}
+
+extension PendingCall {
+    func received(_ part: ClientConnection.BlobPart) {}
+}
+
+/// A call whose reply one thread waits for.
+final class PendingReply<Value: Sendable>: PendingCall {
+    typealias Decoder = @Sendable (Result<WireValue, StorageError>) -> Result<Value, StorageError>
+
+    let call: Call
+    let waiting = Waiting<Value>()
+    private let decode: Decoder
+
+    /// - Parameter decode: run on the event loop when the reply arrives, before anything that arrives later.
+    init(_ call: Call, decode: @escaping Decoder) {
+        self.call = call
+        self.decode = decode
+    }
+
+    func complete(_ result: Result<WireValue, StorageError>) { waiting.complete(decode(result)) }
+}
+
+/// A call whose outcome nobody waits for.
+final class UnattendedCall: PendingCall {
+    let call: Call
+
+    init(_ call: Call) { self.call = call }
+
+    func complete(_ result: Result<WireValue, StorageError>) {}
+}

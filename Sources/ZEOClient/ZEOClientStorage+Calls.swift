@@ -1,0 +1,145 @@
+internal import Synchronization
+internal import ZEOProtocol
+public import ZODB
+
+extension ZEOClientStorage {
+    /// As many loads are under way at once as the server answers in a moment.
+    private static let loadsAtOnce = 256
+
+    public func load(_ oid: ObjectID, at tid: TransactionID) throws(StorageError) -> Revision {
+        guard let result = load([oid], at: tid).first else { throw .noSuchObject(oid) }
+        return try result.get()
+    }
+
+    public func load(_ oids: [ObjectID], at tid: TransactionID) -> [Result<Revision, StorageError>] {
+        var found: [ObjectID: Result<Revision, StorageError>] = [:]
+        found.reserveCapacity(oids.count)
+        var missing: [ObjectID] = []
+        state.withLock { state in
+            // What is cached holds up to the last transaction known; for anything later the server has a say,
+            // and without a connection nobody knows.
+            var isKnown = tid <= state.view.lastTransaction
+            if case .connected = state.link { isKnown = true }
+            for oid in oids where found[oid] == nil {
+                if isKnown, let revision = state.view.cached(oid, at: tid) {
+                    found[oid] = .success(revision)
+                } else {
+                    found[oid] = .failure(.interrupted)
+                    missing.append(oid)
+                }
+            }
+        }
+        for start in stride(from: 0, to: missing.count, by: Self.loadsAtOnce) {
+            let part = missing[start..<min(start + Self.loadsAtOnce, missing.count)]
+            for (oid, result) in fetch(part, at: tid) { found[oid] = result }
+        }
+        return oids.map { found[$0] ?? .failure(.noSuchObject($0)) }
+    }
+
+    private func fetch(
+        _ oids: ArraySlice<ObjectID>, at tid: TransactionID
+    ) -> [(ObjectID, Result<Revision, StorageError>)] {
+        // The greatest tid that every server takes stands for the current revision.
+        let before = tid >= .latest ? TransactionID.latest : tid.successor
+        let loads = oids.map { oid in (oid, loading(oid, before: before, at: tid)) }
+        do throws(StorageError) {
+            try interruption.check()
+            let channel = try connectedChannel()
+            state.withLock { state in
+                for oid in oids { state.view.willLoad(oid) }
+            }
+            channel.send(loads.map(\.1))
+        } catch {
+            return oids.map { ($0, .failure(error)) }
+        }
+        return loads.map { oid, pending in
+            do throws(StorageError) {
+                return (oid, .success(try pending.waiting.value(interruption)))
+            } catch {
+                return (oid, .failure(error))
+            }
+        }
+    }
+
+    private func loading(
+        _ oid: ObjectID, before: TransactionID, at tid: TransactionID
+    ) -> PendingReply<Revision> {
+        let address = name
+        // The storage outlives its calls, unless it is given up: then nobody looks at the result either.
+        return PendingReply(.loadBefore(oid, before)) { [weak self] result in
+            var decoded: Result<Revision?, StorageError>
+            do throws(StorageError) {
+                decoded = .success(
+                    try Self.decode(try result.get(), address) { value throws(MalformedReply) in
+                        try Reply.revision(value)
+                    })
+            } catch {
+                decoded = .failure(error)
+            }
+            let revision = try? decoded.get()
+            let current = self?.state.withLock { $0.view.loaded(oid, revision) }
+            if case .failure(let error) = decoded { return .failure(error) }
+            guard let revision = current ?? revision else { return .failure(.noRevision(oid, at: tid)) }
+            return .success(revision)
+        }
+    }
+
+    // MARK: Calls in general
+
+    /// Sends one call and waits for its result.
+    @discardableResult
+    func perform<Value: Sendable>(
+        _ call: Call, on attempt: Int? = nil, _ decode: @escaping @Sendable (WireValue) throws(MalformedReply) -> Value
+    ) throws(StorageError) -> Value {
+        let pending = request(call, decode)
+        try send([pending], on: attempt)
+        return try pending.waiting.value(interruption)
+    }
+
+    func request<Value: Sendable>(
+        _ call: Call, _ decode: @escaping @Sendable (WireValue) throws(MalformedReply) -> Value
+    ) -> PendingReply<Value> {
+        let address = name
+        return PendingReply(call) { result in
+            do throws(StorageError) {
+                return .success(try Self.decode(try result.get(), address, decode))
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    /// Sends calls together. What they lead to, each is told.
+    /// - Parameter attempt: the connection the calls belong to, when they name something that lives no longer than it,
+    ///   as iterators do. On another one, the same number is another iterator.
+    /// - Returns: the connection they were sent on.
+    @discardableResult
+    func send(_ calls: [any PendingCall], on attempt: Int? = nil) throws(StorageError) -> Int {
+        try interruption.check()
+        let channel = try connectedChannel()
+        if let attempt, attempt != channel.attempt {
+            throw .connection(.lost(address: name, "what was being listed went with the connection"))
+        }
+        channel.send(calls)
+        return channel.attempt
+    }
+
+    /// Sends what no one waits for, if it still has a meaning.
+    func post(_ calls: [Call], on attempt: Int) {
+        let channel = state.withLock { state -> ClientChannel? in
+            guard case .connected(let channel) = state.link, channel.attempt == attempt else { return nil }
+            return channel
+        }
+        channel?.send(calls.map(UnattendedCall.init))
+    }
+
+    private static func decode<Value>(
+        _ value: WireValue, _ address: String, _ decode: (WireValue) throws(MalformedReply) -> Value
+    ) throws(StorageError) -> Value {
+        do throws(MalformedReply) {
+            return try decode(value)
+        } catch {
+            throw .connection(.protocolError(address: address, error.description))
+        }
+    }
+}

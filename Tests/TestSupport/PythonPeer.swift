@@ -1,0 +1,59 @@
+public import Foundation
+
+/// A Python environment with a ZEO of one version, made by `scripts/peers.sh`.
+public struct PythonPeer: Hashable, Sendable, CustomStringConvertible {
+    /// The environment's name below `.build/peers`.
+    public let name: String
+    public let description: String
+
+    public static let zeo6 = PythonPeer(name: "zeo6", description: "ZEO 6.2 on Python 3")
+    public static let zeo5 = PythonPeer(name: "zeo5", description: "ZEO 5.4.1 on Python 3")
+    public static let zeo5Python2 = PythonPeer(name: "zeo5-py2", description: "ZEO 5.4.1 on Python 2.7")
+    public static let all = [zeo6, zeo5, zeo5Python2]
+
+    private static let folder = SampleData.root.deletingLastPathComponent().appending(path: ".build/peers")
+
+    public var python: URL { Self.folder.appending(path: "\(name)/bin/python") }
+
+    /// Whether it is there; a test that needs it is enabled by this, and else reported as skipped.
+    public var isReady: Bool {
+        FileManager.default.isExecutableFile(atPath: python.path)
+            && FileManager.default.fileExists(atPath: Self.folder.appending(path: "\(name)/peer").path)
+    }
+
+    /// For the report of a skipped test.
+    public var reason: String {
+        let note = try? String(contentsOf: Self.folder.appending(path: "\(name).missing"), encoding: .utf8)
+        return "\(description) is missing: "
+            + (note?.trimmingCharacters(in: .whitespacesAndNewlines) ?? "run `make peers`")
+    }
+
+    /// Runs Python code to its end; what it printed.
+    /// - Throws: `PythonFailure` with what it said, when it fails.
+    @discardableResult
+    public func run(_ code: String, _ arguments: [String] = []) throws -> String {
+        let process = Process()
+        process.executableURL = python
+        process.arguments = ["-c", code] + arguments
+        let output = Pipe()
+        process.standardOutput = output
+        // A file, not a second pipe: nobody reads it before the end.
+        let errors = FileManager.default.temporaryDirectory.appending(path: "zeoshell-\(UUID().uuidString)")
+        try Data().write(to: errors)
+        defer { try? FileManager.default.removeItem(at: errors) }
+        process.standardError = try FileHandle(forWritingTo: errors)
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw PythonFailure(text: text + ((try? String(contentsOf: errors, encoding: .utf8)) ?? ""))
+        }
+        return text
+    }
+}
+
+public struct PythonFailure: Error, CustomStringConvertible {
+    public let text: String
+    public var description: String { "Python: \(text)" }
+}

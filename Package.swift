@@ -39,7 +39,8 @@ let package = Package(
             ], swiftSettings: settings),
         .systemLibrary(name: "CLibEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
         .target(name: "LineEditing", dependencies: ["CLibEdit"], swiftSettings: settings),
-        .target(name: "Storages", dependencies: ["ZODB", "ZODBFile"], swiftSettings: settings),
+        .target(
+            name: "Storages", dependencies: ["ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"], swiftSettings: settings),
         .target(
             name: "Shell",
             dependencies: [
@@ -81,7 +82,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "InteropTests",
-            dependencies: ["Pickle", "TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"],
+            dependencies: ["Pickle", "Storages", "TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"],
             swiftSettings: settings),
         .testTarget(
             name: "ZODBFileTests", dependencies: ["ByteCoding", "Pickle", "TestSupport", "ZODB", "ZODBFile"],

@@ -1,3 +1,5 @@
+internal import ZEOClient
+internal import ZEOProtocol
 public import ZODB
 internal import ZODBFile
 
@@ -9,11 +11,16 @@ public struct OpeningOptions: Hashable, Sendable {
     public var timeout: Double
     /// Where a Data.fs keeps its blobs; the address's own word comes first.
     public var blobDirectory: String?
+    /// What a server's log is to call us: `zeoshell:USER@HOST`.
+    public var clientLabel: String?
 
-    public init(storageName: String? = nil, timeout: Double = 10, blobDirectory: String? = nil) {
+    public init(
+        storageName: String? = nil, timeout: Double = 10, blobDirectory: String? = nil, clientLabel: String? = nil
+    ) {
         self.storageName = storageName
         self.timeout = timeout
         self.blobDirectory = blobDirectory
+        self.clientLabel = clientLabel
     }
 }
 
@@ -44,18 +51,35 @@ public func openStorage(
     progress: @escaping @Sendable (StorageProgress) -> Void
 ) throws(StorageError) -> any Storage {
     switch address.location {
-    case .server:
-        throw .unsupported("no storage of this kind yet: \(address)")
+    case .server(let host, let port):
+        return try openServer(.host(host, port: port), address, options, interruption)
     case .socket(let path):
-        throw .unsupported("no storage of this kind yet: \(path)")
+        return try openServer(.unixSocket(path: path), address, options, interruption)
     case .path(let path):
         switch FileKind(ofPath: path) {
-        case .socket: throw .unsupported("no storage of this kind yet: \(path)")
+        case .socket: return try openServer(.unixSocket(path: path), address, options, interruption)
         default: return try openFile(path, address, options, interruption, progress)
         }
     case .file(let path):
         return try openFile(path, address, options, interruption, progress)
     }
+}
+
+private func openServer(
+    _ endpoint: Endpoint, _ address: StorageAddress, _ options: OpeningOptions, _ interruption: Interruption
+) throws(StorageError) -> any Storage {
+    let timeout = duration(address.timeout ?? options.timeout)
+    var clientOptions = ZEOClientStorage.Options(
+        storage: address.storageName ?? options.storageName ?? "1", label: options.clientLabel,
+        connectTimeout: timeout)
+    // A server that is merely slow is waited for by who says so in the address.
+    if address.timeout != nil { clientOptions.greetingTimeout = timeout }
+    return try ZEOClientStorage(endpoint, clientOptions, interruption: interruption)
+}
+
+/// Seconds as people give them; anything odd becomes the nearest that makes sense, a day at most.
+private func duration(_ seconds: Double) -> Duration {
+    .milliseconds(seconds.isNaN ? 10_000 : Int(min(max(seconds, 0.1), 86_400) * 1000))
 }
 
 private func openFile(

@@ -124,7 +124,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         let figures = (try? status.waiting.value(interruption)) ?? []
         let welcome = state.withLock { $0.welcome }
         let dialect = welcome?.dialect.description ?? "?"
-        var details = [StorageInformation.Detail("storage", options.storage)]
+        var details = [StorageInformation.Detail("storage name", options.storage)]
         if welcome?.serverIsPython2 ?? false { details.append(.init("server", "Python 2")) }
         details += figures.map { .init($0.name, $0.value) }
         return StorageInformation(

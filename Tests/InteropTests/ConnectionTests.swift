@@ -1,4 +1,5 @@
 import Foundation
+import Storages
 import TestSupport
 import Testing
 import ZEOClient
@@ -142,6 +143,27 @@ struct ConnectionTests {
         let six = try ZEOClientStorage(.host("::1", port: port))
         #expect(try six.load(.root, at: .latest).data.count > 10)
         #expect(six.name == "[::1]:\(port)")
+    }
+
+    @Test("an address opens what it names: a host and port, a path that is a socket, a storage's name", .needs(.zeo6))
+    func addresses() throws {
+        let files = ["1": SampleData.path("fs/undo.fs"), "main": SampleData.path("fs/zope5.fs")]
+        func open(_ location: StorageAddress.Location, storage: String? = nil) throws -> any Storage {
+            try openStorage(
+                StorageAddress(location, storageName: storage), options: .init(), interruption: Interruption(),
+                progress: { _ in })
+        }
+        let server = try PythonServer(.zeo6, serving: files)
+        guard case .port(let port) = server.address else { throw CancellationError() }
+        let first = try open(.server(host: "localhost", port: port))
+        #expect(first.name == "localhost:\(port)")
+        #expect(try first.information().objectCount == 6)
+        let main = try open(.server(host: "127.0.0.1", port: port), storage: "main")
+        #expect(try main.information().objectCount == 117)
+        let local = try PythonServer(.zeo6, serving: files, onUnixSocket: true)
+        guard case .unixSocket(let path) = local.address else { throw CancellationError() }
+        #expect(try open(.path(path)).information().objectCount == 6)
+        #expect(try open(.socket(path), storage: "main").information().objectCount == 117)
     }
 
     @Test("the server's log knows the client by its label, and no error of its making", .needs(.zeo6))

@@ -116,7 +116,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
     }
 
     public func information() throws(StorageError) -> StorageInformation {
-        let info = request(.getInfo) { value throws(MalformedReply) in try ServerInformation.decode(value) }
+        let info = request(.getInfo) { value throws(MalformedReply) in try ServerInformation(value) }
         let status = request(.serverStatus) { value throws(MalformedReply) in Reply.status(value) }
         try send([info, status])
         let server = try info.waiting.value(interruption)

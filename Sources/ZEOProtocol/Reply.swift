@@ -166,17 +166,13 @@ public struct ServerInformation: Hashable, Sendable {
     /// `ZODB.interfaces` the storage claims to provide, without their module.
     public var interfaces: [String]
 
-    init(_ value: WireValue) throws(MalformedReply) {
+    public init(_ value: WireValue) throws(MalformedReply) {
         guard case .dict = value else { throw MalformedReply(method: "get_info", value: value) }
         storageName = value["name"]?.name ?? ""
         objectCount = value["length"]?.integer
         size = value["size"]?.integer
         supportsUndo = value["supportsUndo"]?.isTrue ?? false
         interfaces = (value["interfaces"]?.elements ?? []).compactMap { $0.elements?.last?.name }
-    }
-
-    public static func decode(_ value: WireValue) throws(MalformedReply) -> ServerInformation {
-        try ServerInformation(value)
     }
 }
 

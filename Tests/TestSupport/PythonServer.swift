@@ -84,7 +84,7 @@ public final class PythonServer {
         try process.run()
         self.process = process
         self.lifeline = lifeline
-        for _ in 0..<300 {
+        for _ in 0..<1200 {
             if hasGreeted() { return }
             guard process.isRunning else { break }
             usleep(50_000)

@@ -57,4 +57,52 @@ struct TranscriptTests {
         #expect(throws: StorageError.self) { try Call.iteratorStart(first: nil, last: nil).method(in: .v308) }
         #expect(Generation.allCases == Generation.allCases.sorted())
     }
+
+    @Test(
+        "the table of generations says what captured clients and servers did",
+        arguments: [
+            ("z201-zeo-2.2-py27", .v201), ("z4-zeo-4.3.1-py27", .v4), ("z5-zeo-5.4.1-py27", .v5),
+            ("m5-zeo-6.2-py311", .v5),
+        ] as [(String, Generation)])
+    func table(name: String, generation: Generation) throws {
+        let transcript = try Transcript(name)
+        var sent: Set<String> = [], oneWayNumbers: Set<WireValue> = []
+        var registrations: Set<WireValue> = [], registered: [WireValue] = []
+        var flagged = false
+        for line in transcript.lines where !line.isHandshake {
+            let message = try Message(line.body, encoding: transcript.encoding)
+            if message.isException { flagged = true }
+            if line.fromServer {
+                if message.isReply, registrations.contains(message.id) {
+                    registered.append(message.arguments)
+                    registrations.remove(message.id)
+                }
+                continue
+            }
+            sent.insert(message.name)
+            if message.name == "register" { registrations.insert(message.id) }
+            if message.isOneWay { oneWayNumbers.insert(message.id) }
+        }
+        #expect(sent.contains("getAuthProtocol") == generation.hasAuthentication)
+        #expect(registered.contains { !$0.isNone } == generation.registrationTellsLastTransaction)
+        #expect(flagged == generation.flagsExceptions)
+        // The client of the oldest capture is none of its time.
+        if generation > .v201 { #expect((oneWayNumbers == [.integer(0)]) == generation.numbersOnlyCalls) }
+        let load =
+            switch generation.currentLoad {
+            case .zeoLoad: "zeoLoad"
+            case .loadEx: "loadEx"
+            case .loadBefore: "loadBefore"
+            }
+        #expect(sent.contains(load))
+        #expect(sent.contains("loadBefore") == generation.hasLoadBefore)
+        let undo =
+            switch generation.undo {
+            case .transactionalUndo: "transactionalUndo"
+            case .undo: "undo"
+            case .undoAtVote: "undoa"
+            }
+        #expect(sent.intersection(["transactionalUndo", "undo", "undoa"]) == [undo])
+        #expect(sent.contains("versionEmpty") == generation.hasVersionArguments)
+    }
 }

@@ -73,6 +73,11 @@ let package = Package(
         .testTarget(
             name: "ConformanceTests", dependencies: ["Pickle", "TestSupport", "ZODB", "ZODBFile"],
             swiftSettings: settings),
+        .target(name: "ObjectGraph", dependencies: ["ByteCoding", "Pickle", "ZODB"], swiftSettings: settings),
+        .testTarget(
+            name: "ObjectGraphTests",
+            dependencies: ["ByteCoding", "ObjectGraph", "Pickle", "TestSupport", "ZODB", "ZODBFile"],
+            swiftSettings: settings),
         .testTarget(name: "ZODBTests", dependencies: ["ByteCoding", "CZlib", "ZODB"], swiftSettings: settings),
         .testTarget(
             name: "ZEOProtocolTests", dependencies: ["ByteCoding", "ZEOProtocol", "ZODB"],

@@ -22,6 +22,11 @@ public enum BTreeState: Hashable, Sendable {
         /// The two letters of the family: `OO`, `IO`, `fs`.
         public let family: String
 
+        /// For a subclass, whose name says nothing.
+        public init(isSet: Bool, isTree: Bool, family: String) {
+            (self.isSet, self.isTree, self.family) = (isSet, isTree, family)
+        }
+
         /// nil when the class is none of the BTrees package; the C modules' names (`BTrees._OOBTree`) count too.
         public init?(_ name: GlobalName) {
             guard name.module.hasPrefix("BTrees.") else { return nil }

@@ -1,0 +1,115 @@
+internal import Pickle
+public import ZODB
+
+/// A consistent view of a database: every object as of one transaction, read when asked for.
+///
+/// One thread owns a workspace. Reads are cached in parsed form, bounded; nothing is ever executed.
+public final class Workspace {
+    public let storage: any Storage
+    /// Raised to stop what is being done: every load looks at it.
+    public let interruption: Interruption
+    /// The transaction whose database state is shown, unless a call names another. It may be set to an earlier one,
+    /// and back to any up to the last; not to one still to come.
+    public var at: TransactionID
+
+    private var cache: RecordCache
+    /// What is known not to be readable, so that a listing does not ask twice.
+    private var failures: [RecordKey: StorageError] = [:]
+    private var knownGeneration: PythonGeneration?
+
+    private static let failureLimit = 10_000
+
+    /// - Parameters:
+    ///   - tid: the state to show; by default that of the last transaction.
+    ///   - cacheSize: the most memory, in bytes, that parsed records may take, roughly.
+    public init(
+        _ storage: any Storage, at tid: TransactionID? = nil, interruption: Interruption = Interruption(),
+        cacheSize: Int = 64 << 20
+    ) throws(StorageError) {
+        self.storage = storage
+        self.interruption = interruption
+        cache = RecordCache(limit: cacheSize)
+        if let tid { at = tid } else { at = try storage.lastTransaction() }
+    }
+
+    /// The object as of `tid`, by default as of the workspace's own transaction.
+    /// - Throws: `noSuchObject`, `noRevision`, `corrupt` for a record that is none, `interrupted`, and whatever else
+    ///   the storage has to say.
+    public func object(_ oid: ObjectID, at tid: TransactionID? = nil) throws(StorageError) -> ObjectRecord {
+        try interruption.check()
+        let tid = tid ?? at
+        if let record = cache.record(oid, at: tid) { return record }
+        if let failure = failures[RecordKey(oid: oid, at: tid)] { throw failure }
+        do throws(StorageError) {
+            return try keep(try storage.load(oid, at: tid), of: oid, at: tid)
+        } catch {
+            note(error, for: RecordKey(oid: oid, at: tid))
+            throw error
+        }
+    }
+
+    /// Loads several objects at once, as far as they are not at hand; what fails will say so when asked for.
+    public func prefetch(_ oids: [ObjectID], at tid: TransactionID? = nil) {
+        let tid = tid ?? at
+        let wanted = oids.filter { cache.record($0, at: tid) == nil && failures[RecordKey(oid: $0, at: tid)] == nil }
+        guard wanted.count > 1, !interruption.isRaised else { return }
+        for (oid, result) in zip(wanted, storage.load(wanted, at: tid)) {
+            do throws(StorageError) {
+                _ = try keep(try result.get(), of: oid, at: tid)
+            } catch {
+                note(error, for: RecordKey(oid: oid, at: tid))
+            }
+        }
+    }
+
+    /// Moves on to the last transaction.
+    /// - Returns: what others committed since the storage was last polled, oldest first.
+    @discardableResult
+    public func refresh() throws(StorageError) -> [Invalidation] {
+        let news = try (storage as? any SharedStorage)?.poll() ?? []
+        at = try storage.lastTransaction()
+        return news
+    }
+
+    /// Which Python wrote the records: what the storage says, else what the root object looks like.
+    public func generation() throws(StorageError) -> PythonGeneration {
+        if let knownGeneration { return knownGeneration }
+        let generation: PythonGeneration
+        if let told = try storage.information().generation { generation = told } else { generation = try sampled() }
+        knownGeneration = generation
+        return generation
+    }
+
+    private func sampled() throws(StorageError) -> PythonGeneration {
+        do throws(StorageError) {
+            return try object(.root).document.generation ?? .python3
+        } catch .noSuchObject, .noRevision {
+            return .python3
+        }
+    }
+
+    private func keep(_ revision: Revision, of oid: ObjectID, at tid: TransactionID) throws(StorageError)
+        -> ObjectRecord
+    {
+        let record = try ObjectRecord(revision, oid: oid)
+        // Without a successor the revision is known to hold until now, and no longer.
+        let through = revision.next?.predecessor ?? min(tid, max(at, revision.serial))
+        cache.insert(record, through: through)
+        return record
+    }
+
+    private func note(_ error: StorageError, for key: RecordKey) {
+        switch error {
+        case .noSuchObject, .noRevision, .corrupt:
+            if failures.count >= Self.failureLimit { failures = [:] }
+            // A time still to come may yet bring the object.
+            if key.at <= at { failures[key] = error }
+        default: break
+        }
+    }
+}
+
+struct RecordKey: Hashable {
+    var oid: ObjectID
+    var at: TransactionID
+}

@@ -1,0 +1,143 @@
+import Pickle
+import TestSupport
+import Testing
+import ZODB
+import ZODBFile
+
+@testable import ObjectGraph
+
+@Suite("BTrees of every family")
+struct BTreeTests {
+    static let files = ["py27-zodb38-btrees", "py3-zodb6-btrees"]
+
+    /// A key or value as the expectations have it: bytes that are no printable text in hexadecimal.
+    static func shown(_ slot: PickleDocument.Slot, in document: PickleDocument) -> JSONValue? {
+        switch document[slot] {
+        case .integer(let value): return .number(value.description)
+        case .float(let value): return .number(value.description)
+        case .text(let bytes): return .string(String(decoding: bytes, as: UTF8.self))
+        case .nativeString(let bytes) where bytes.allSatisfy { (32...126).contains($0) }:
+            return .string(String(decoding: bytes, as: UTF8.self))
+        case .nativeString(let bytes), .bytes(let bytes):
+            return .string(bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
+        default: return nil
+        }
+    }
+
+    static func key(_ component: Component) -> JSONValue? {
+        switch component {
+        case .name(let name): .string(name)
+        case .key(.integer(let value)): .number(value.description)
+        case .key(let key): key.stringBytes.map { .string(hexOrText($0)) }
+        default: nil
+        }
+    }
+
+    static func hexOrText(_ bytes: [UInt8]) -> String {
+        bytes.allSatisfy { (32...126).contains($0) }
+            ? String(decoding: bytes, as: UTF8.self)
+            : bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    @Test("each lists its keys and values in Python's order, and finds every one of them", arguments: files)
+    func contents(file: String) throws {
+        let workspace = try Samples.workspace("fs/\(file).fs")
+        let resolver = PathResolver(workspace)
+        let expected = try SampleData.json("expected/\(file).btrees.json").members.filter { $0.value["len"] != nil }
+        #expect(expected.count > 100)
+        for member in expected {
+            let place = try resolver.resolve("//\(member.key)")
+            #expect(place.node.oid.hex == member.value["oid"]?.string)
+            let subject = try workspace.subject(of: place.node)
+            #expect(subject.className?.description == member.value["class"]?.string)
+            let items = try workspace.items(of: subject).rest()
+            #expect(items.count == member.value["len"]?.int, "\(member.key)")
+            #expect(try workspace.count(itemsOf: subject) == items.count)
+            if let known = try workspace.knownCount(of: subject) { #expect(known == items.count) }
+            let isSet = !member.key.contains("BTree-") && !member.key.contains("Bucket-")
+            let ends = [("first", items.prefix(2)), ("last", items.suffix(2))]
+            for (name, nodes) in ends {
+                let shown = try nodes.map { try Self.item($0, isSet: isSet, workspace) }
+                #expect(shown == member.value[name]?.elements, "\(member.key) \(name)")
+            }
+            for node in items {
+                let component = try #require(node.component)
+                #expect(try workspace.child(component, of: subject)?.target == node.target, "\(member.key)\(component)")
+            }
+            #expect(try workspace.child(.name("no such key"), of: subject) == nil)
+        }
+    }
+
+    private static func item(_ node: Node, isSet: Bool, _ workspace: Workspace) throws -> JSONValue {
+        guard case .value(let oid, let slot) = node.target else { return .null }
+        let value = try #require(shown(slot, in: try workspace.object(oid).document))
+        if isSet { return value }
+        return .array([try #require(node.component.flatMap { key($0) }), value])
+    }
+
+    @Test("a key of a deep tree costs one load for each level")
+    func lookupLoads() throws {
+        let storage = CountingStorage(try FileStorage(SampleData.path("fs/deep-btree.fs")))
+        for key in [0, 1, 14, 15, 4000, 7999] {
+            let workspace = try Workspace(storage)
+            let tree = try workspace.subject(of: .object(ObjectID(rawValue: 1), at: workspace.at))
+            storage.forget()
+            let node = try workspace.child(.key(.integer(PickleInteger(Int64(key)))), of: tree)
+            #expect(node?.component == .key(.integer(PickleInteger(Int64(key)))))
+            // The root is at hand: one interior node, one leaf.
+            #expect(storage.loads.oids.count == 2)
+        }
+        let workspace = try Workspace(storage)
+        let tree = try workspace.subject(of: .object(ObjectID(rawValue: 1), at: workspace.at))
+        storage.forget()
+        #expect(try workspace.child(.key(.integer(PickleInteger(8000))), of: tree) == nil)
+        #expect(try workspace.child(.name("title"), of: tree) == nil)
+        #expect(storage.loads.oids.count <= 4)
+    }
+
+    @Test("a page of 100 keys reads a handful of leaves, in a few round trips")
+    func pageLoads() throws {
+        let storage = CountingStorage(try FileStorage(SampleData.path("fs/deep-btree.fs")))
+        let workspace = try Workspace(storage)
+        let items = try workspace.items(of: .object(ObjectID(rawValue: 1), at: workspace.at))
+        let page = try items.rest(limit: 100)
+        #expect(page.map(\.label) == (0..<100).map { "[\($0)]" })
+        // The tree, one interior node, seven leaves of 15 keys; read ahead at most as much again.
+        #expect(storage.loads.oids.count <= 24)
+        #expect(storage.loads.calls <= 8)
+    }
+
+    @Test("a stretch in the middle is found without what is before it")
+    func range() throws {
+        let storage = CountingStorage(try FileStorage(SampleData.path("fs/deep-btree.fs")))
+        let workspace = try Workspace(storage)
+        let tree = try #require(
+            BTree(try workspace.subject(of: .object(ObjectID(rawValue: 1), at: workspace.at)), in: workspace))
+        storage.forget()
+        let page = try tree.items(from: .integer(PickleInteger(6543))).rest(limit: 50)
+        #expect(page.map(\.label) == (6543..<6593).map { "[\($0)]" })
+        #expect(storage.loads.oids.count <= 16)
+        #expect(try tree.items(from: .integer(PickleInteger(7990))).rest().count == 10)
+        #expect(try tree.items(from: .integer(PickleInteger(9000))).rest().isEmpty)
+    }
+
+    @Test("completion reads only the keys with the prefix", arguments: files)
+    func completion(file: String) throws {
+        let workspace = try Samples.workspace("fs/\(file).fs")
+        let place = try PathResolver(workspace).resolve("//OOBTree-many")
+        let found = try workspace.completions(of: place.node, prefix: "k04").rest()
+        #expect(found.map(\.label) == (40..<50).map { "k0\($0)" })
+        #expect(try workspace.completions(of: place.node, prefix: "x").rest().isEmpty)
+        let integers = try PathResolver(workspace).resolve("//IOBTree-many")
+        #expect(try workspace.completions(of: integers.node, prefix: "").rest(limit: 5).count == 5)
+    }
+
+    @Test("counting stops when asked to")
+    func interrupted() throws {
+        let workspace = try Samples.workspace("fs/deep-btree.fs")
+        let tree = try workspace.subject(of: .object(ObjectID(rawValue: 1), at: workspace.at))
+        #expect(throws: StorageError.interrupted) {
+            try workspace.count(itemsOf: tree) { _ in workspace.interruption.raise() }
+        }
+    }
+}

@@ -49,6 +49,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(name: "zeoshell", dependencies: ["Shell"], swiftSettings: settings),
+        .testTarget(name: "TerminalTests", dependencies: ["TestSupport", "zeoshell"], swiftSettings: settings),
         .testTarget(name: "LineEditingTests", dependencies: ["LineEditing"], swiftSettings: settings),
         .testTarget(name: "StoragesTests", dependencies: ["Storages"], swiftSettings: settings),
         .testTarget(

@@ -91,6 +91,8 @@ public final class LibeditEditor: LineEditor {
         free(self.prompt)
         self.prompt = strdup(PromptText.marked(prompt, mark: "\u{1}"))
         failure = nil
+        // libedit itself would show the prompt first: a key pressed in between were the terminal's, not ours.
+        libedit_prepare_terminal(editor, 1)
         var count: Int32 = 0
         let line = el_gets(editor, &count)
         if let failure {

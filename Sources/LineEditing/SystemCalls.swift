@@ -38,6 +38,8 @@ func nextInput(_ descriptor: Int32, _ events: (any EditorEventSource)?) -> Input
             if errno == EINTR { continue }
             return .failed(errno)
         }
+        // A signal that came while poll returned came before what is typed after it.
+        if let event = events?.next() { return .event(event) }
         guard waiting[0].revents != 0 else { continue }
         var byte: UInt8 = 0
         let count = read(descriptor, &byte, 1)

@@ -81,6 +81,7 @@ final class CommandRunner {
     private func runSystem(_ command: String) -> ExitCode {
         guard !command.isEmpty else { return .done }
         let status = Child.run(command)
+        if status == 130 { endEcho() }
         signals?.clear()
         return status == 0 ? .done : .negative
     }
@@ -143,12 +144,18 @@ final class CommandRunner {
 
     // MARK: Errors
 
+    /// The terminal has written `^C`, and left the cursor behind it.
+    private func endEcho() {
+        if session.mode == .interactive, session.terminal.errorIsTerminal { Diagnostics.write("\n") }
+    }
+
     /// Writes the error to standard error.
     func tell(_ error: any Error, command: String?, format: OutputFormat?) -> ExitCode {
         session.progress.clear()
         if error is Output.Closed { return .done }
         var failure = ShellFailure(error)
         if failure.exitCode == .interrupted, signals?.isTerminated == true { failure.exitCode = .terminated }
+        if failure.exitCode == .interrupted { endEcho() }
         Diagnostics.write(failure, command: command, format: format ?? .plain)
         return failure.exitCode
     }

@@ -49,7 +49,7 @@ final class REPL {
                     Diagnostics.write("\n")
                     return .done
                 }
-                editor.remember(line)
+                editor.remember(Self.withoutTrailingSpace(line))
                 _ = runner.run(line: line)
             } catch {
                 switch error {
@@ -61,6 +61,10 @@ final class REPL {
             }
         }
         return .done
+    }
+
+    private static func withoutTrailingSpace(_ line: String) -> String {
+        String(line[..<(line.lastIndex { $0 != " " }.map { line.index(after: $0) } ?? line.startIndex)])
     }
 
     /// A line, and those that continue it.

@@ -67,9 +67,7 @@ struct ConnectionOptions: ParsableArguments {
             throw ShellFailure(
                 "read-only", .refused, at: "--rw", "this version of zeoshell only reads", advice: "leave --rw out")
         }
-        var options = OpeningOptions(storageName: storageName, blobDirectory: blobDirectory)
-        if let timeout { options.timeout = timeout }
-        return options
+        return OpeningOptions(storageName: storageName, timeout: timeout, blobDirectory: blobDirectory)
     }
 }
 

@@ -7,15 +7,16 @@ internal import ZODBFile
 public struct OpeningOptions: Hashable, Sendable {
     /// Which of a server's storages; the address's own word comes first; else `1`.
     public var storageName: String?
-    /// How long to wait for a server, in seconds; the address's own word comes first.
-    public var timeout: Double
+    /// How long to wait for a server, in seconds; the address's own word comes first. nil: 10 to connect, 5 for its
+    /// greeting.
+    public var timeout: Double?
     /// Where a Data.fs keeps its blobs; the address's own word comes first.
     public var blobDirectory: String?
     /// What a server's log is to call us: `zeoshell:USER@HOST`.
     public var clientLabel: String?
 
     public init(
-        storageName: String? = nil, timeout: Double = 10, blobDirectory: String? = nil, clientLabel: String? = nil
+        storageName: String? = nil, timeout: Double? = nil, blobDirectory: String? = nil, clientLabel: String? = nil
     ) {
         self.storageName = storageName
         self.timeout = timeout
@@ -68,12 +69,12 @@ public func openStorage(
 private func openServer(
     _ endpoint: Endpoint, _ address: StorageAddress, _ options: OpeningOptions, _ interruption: Interruption
 ) throws(StorageError) -> any Storage {
-    let timeout = duration(address.timeout ?? options.timeout)
     var clientOptions = ZEOClientStorage.Options(
-        storage: address.storageName ?? options.storageName ?? "1", label: options.clientLabel,
-        connectTimeout: timeout)
-    // A server that is merely slow is waited for by who says so in the address.
-    if address.timeout != nil { clientOptions.greetingTimeout = timeout }
+        storage: address.storageName ?? options.storageName ?? "1", label: options.clientLabel)
+    if let timeout = address.timeout ?? options.timeout {
+        clientOptions.connectTimeout = duration(timeout)
+        clientOptions.greetingTimeout = duration(timeout)
+    }
     return try ZEOClientStorage(endpoint, clientOptions, interruption: interruption)
 }
 

@@ -51,6 +51,21 @@ struct ExitCodeTests {
         #expect(try program.run([Self.file], input: "lgo\n").status == 2)
     }
 
+    @Test("4: cannot connect, and why")
+    func connection() throws {
+        let refused = try program.run(["info", "127.0.0.1:1", "-o", "json"])
+        #expect(refused.status == 4)
+        #expect(try JSONValue(parsing: Array(refused.errors.utf8))["error"]?["code"] == .string("refused"))
+        let silent = try Listener(says: "")
+        let waited = try program.run(["info", "127.0.0.1:\(silent.port)", "--timeout", "0.3"])
+        #expect(waited.status == 4)
+        #expect(waited.errors.contains("the server said nothing for 0.3 s (it may expect TLS"))
+        let web = try Listener(says: "HTTP/1.1 400 Bad Request\r\n\r\n")
+        let mistaken = try program.run(["127.0.0.1:\(web.port)", "-c", "info"])
+        #expect(mistaken.status == 4)
+        #expect(mistaken.errors.contains("not a ZEO server"))
+    }
+
     @Test("5: refused")
     func refused() throws {
         let run = try program.run(["info", Self.file, "--rw"])
@@ -102,6 +117,36 @@ struct ExitCodeTests {
         let script = "\"$0\" log \"$1\" -o jsonl | head -n 1 >/dev/null; echo ${PIPESTATUS:-}; true"
         #expect(try shell.run(["-c", script, program.url.path, Self.file]).errors == "")
     }
+}
+
+/// A server that says one thing to whoever comes first, and then nothing.
+private final class Listener {
+    let port: Int
+    private let descriptor: Int32
+
+    init(says text: String) throws {
+        let listening = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        descriptor = listening
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                bind(listening, address, size) == 0 && listen(listening, 5) == 0
+                    && getsockname(listening, address, &size) == 0
+            }
+        }
+        try #require(isBound)
+        port = Int(UInt16(bigEndian: address.sin_port))
+        guard !text.isEmpty else { return }
+        Thread.detachNewThread {
+            let client = accept(listening, nil, nil)
+            _ = Array(text.utf8).withUnsafeBytes { write(client, $0.baseAddress, $0.count) }
+        }
+    }
+
+    deinit { close(descriptor) }
 }
 
 @Suite("Commands in order")

@@ -61,13 +61,21 @@ struct ConnectionOptions: ParsableArguments {
         }
     }
 
+    /// How we are called in a server's log: `zeoshell:login@host`.
+    private static var clientLabel: String {
+        let environment = Environment.process
+        let user = environment["LOGNAME"] ?? environment["USER"] ?? userNumber()
+        return "zeoshell:\(user)@\(hostName())"
+    }
+
     /// - Throws: `ShellFailure` for what this version cannot do.
     func opening() throws -> OpeningOptions {
         if allowsWriting {
             throw ShellFailure(
                 "read-only", .refused, at: "--rw", "this version of zeoshell only reads", advice: "leave --rw out")
         }
-        return OpeningOptions(storageName: storageName, timeout: timeout, blobDirectory: blobDirectory)
+        return OpeningOptions(
+            storageName: storageName, timeout: timeout, blobDirectory: blobDirectory, clientLabel: Self.clientLabel)
     }
 }
 

@@ -161,6 +161,8 @@ extension Session {
     /// Moves the snapshot to what is newest, and back from the past.
     /// - Returns: what others committed in between.
     public func refresh() throws -> [Invalidation] {
+        // A round trip: whatever the server had committed by now has then been announced to us.
+        if let remote = opened as? any RemoteStorage { _ = try remote.ping() }
         try poll()
         let seen = news
         snapshot = try storage.lastTransaction()

@@ -7,35 +7,94 @@ internal import ZODB
 #endif
 
 /// A command of the system's shell that reads what we write.
+///
+/// Not by `popen`: the network library ignores SIGPIPE for the whole process, a child would inherit that, and
+/// `| yes | head` in it would never end.
 final class Child {
-    private var stream: UnsafeMutablePointer<FILE>?
+    private var descriptor: Int32
+    private let process: pid_t
 
     /// - Throws: `ShellFailure` when there is no process to be had.
     init(_ command: String) throws {
-        stream = popen(command, "we")
-        guard stream != nil else { throw ShellFailure(.io("running '\(command)'", errno: errno)) }
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { throw ShellFailure(.io("running '\(command)'", errno: errno)) }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        let process = Self.spawn(command, input: ends[0])
+        close(ends[0])
+        guard case .success(let process) = process else {
+            close(ends[1])
+            if case .failure(let error) = process {
+                throw ShellFailure(.io("running '\(command)'", errno: error.number))
+            }
+            throw ShellFailure(.io("running '\(command)'", errno: EAGAIN))
+        }
+        self.process = process
+        descriptor = ends[1]
     }
 
     deinit { _ = wait() }
 
     func write(_ bytes: [UInt8]) throws {
-        guard let stream else { return }
-        try Output.write(bytes, to: fileno(stream))
+        guard descriptor >= 0 else { return }
+        try Output.write(bytes, to: descriptor)
     }
 
     /// Closes the pipe and waits.
     /// - Returns: the command's exit status, as the system's shell counts it.
     func wait() -> Int32 {
-        guard let stream else { return 0 }
-        self.stream = nil
-        return Self.exitStatus(pclose(stream))
+        guard descriptor >= 0 else { return 0 }
+        close(descriptor)
+        descriptor = -1
+        return Self.exitStatus(of: process)
     }
 
-    /// Runs a command that has the terminal to itself.
-    static func run(_ command: String) -> Int32 { exitStatus(system(command)) }
+    /// Runs a command that has the terminal to itself; Ctrl-C is for the command alone meanwhile.
+    static func run(_ command: String) -> Int32 {
+        var ignored = sigaction()
+        ignored.__sigaction_handler.sa_handler = SIG_IGN
+        var (interrupt, quit) = (sigaction(), sigaction())
+        sigaction(SIGINT, &ignored, &interrupt)
+        sigaction(SIGQUIT, &ignored, &quit)
+        defer {
+            sigaction(SIGINT, &interrupt, nil)
+            sigaction(SIGQUIT, &quit, nil)
+        }
+        guard case .success(let process) = spawn(command, input: nil) else { return 127 }
+        return exitStatus(of: process)
+    }
 
-    private static func exitStatus(_ status: Int32) -> Int32 {
-        if status == -1 { return 127 }
+    private struct SpawnError: Error {
+        let number: Int32
+    }
+
+    /// `/bin/sh -c COMMAND` with every signal as a new program expects it.
+    private static func spawn(_ command: String, input: Int32?) -> Result<pid_t, SpawnError> {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        if let input { posix_spawn_file_actions_adddup2(&actions, input, 0) }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for number in [SIGPIPE, SIGINT, SIGQUIT, SIGTERM, SIGHUP] { sigaddset(&signals, number) }
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+        var words: [UnsafeMutablePointer<CChar>?] = []
+        for word in ["sh", "-c", command] { words.append(strdup(word)) }
+        words.append(nil)
+        defer { for word in words { free(word) } }
+        var process: pid_t = 0
+        let number = posix_spawn(&process, "/bin/sh", &actions, &attributes, words, environ)
+        return number == 0 ? .success(process) : .failure(SpawnError(number: number))
+    }
+
+    private static func exitStatus(of process: pid_t) -> Int32 {
+        var status: Int32 = 0
+        while waitpid(process, &status, 0) < 0 {
+            if errno != EINTR { return 127 }
+        }
         let signal = status & 0x7f
         return signal == 0 ? status >> 8 & 0xff : 128 + signal
     }

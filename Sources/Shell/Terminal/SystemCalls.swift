@@ -15,3 +15,14 @@ func wallClock() -> Double {
     clock_gettime(CLOCK_REALTIME, &now)
     return Double(now.tv_sec) + Double(now.tv_nsec) / 1e9
 }
+
+/// This machine's name, without a domain.
+func hostName() -> String {
+    var buffer = [CChar](repeating: 0, count: 256)
+    guard gethostname(&buffer, buffer.count - 1) == 0 else { return "?" }
+    let name = buffer.prefix { $0 != 0 && $0 != CChar(UInt8(ascii: ".")) }
+    return String(decoding: name.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}
+
+/// `uid0`: who we are, when the environment does not say.
+func userNumber() -> String { "uid\(getuid())" }

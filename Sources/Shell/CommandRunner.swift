@@ -71,7 +71,7 @@ final class CommandRunner {
     }
 
     func progressStyle(_ options: OutputOptions) -> Progress.Style {
-        switch options.progress ?? .auto {
+        switch options.progress ?? session.settings.progress {
         case .json: .json
         case .none: .none
         case .auto: session.terminal.errorIsTerminal && !session.terminal.isDumb ? .line : .none
@@ -136,7 +136,8 @@ final class CommandRunner {
         let color = options.color ?? session.settings.color
         let limit = options.limit ?? (isTerminal && format.isForPeople ? Self.screenLimit : 0)
         return Rendering(
-            format: format, isTerminal: isTerminal, width: session.terminal.size.columns, isWide: options.isWide,
+            format: format, isTerminal: isTerminal, width: session.terminal.size.columns,
+            isWide: options.isWide || session.settings.isWide,
             usesColor: format.isForPeople && session.terminal.usesColor(color, isTerminal: isTerminal),
             zone: options.usesUTC || session.settings.usesUTC ? .utc : .system, fields: options.fields?.names,
             limit: limit == 0 ? nil : limit, isNulSeparated: options.isNulSeparated)

@@ -4,6 +4,8 @@
 public enum CommandTable {
     public static var all: [any ShellCommand.Type] {
         [
+            // move
+            PwdCommand.self,
             // look
             InfoCommand.self,
             // history

@@ -182,9 +182,14 @@ struct ConnectOptions: ParsableCommand {
 
     /// What holds for every command of the session.
     func apply(to session: Session) throws {
+        guard output.fields == nil, output.limit == nil, !output.isNulSeparated else {
+            throw ShellFailure.usage("--fields, --limit and -0 belong to a command", advice: "-c 'ls --limit 5'")
+        }
         session.settings.format = output.format
         if let color = output.color { session.settings.color = color }
+        if let progress = output.progress { session.settings.progress = progress }
         session.settings.usesUTC = output.usesUTC
+        session.settings.isWide = output.isWide
         for variable in variables {
             let parts = variable.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, !parts[0].isEmpty else {

@@ -20,6 +20,8 @@ public final class Session {
         public var showsTiming = false
         public var color = ColorChoice.auto
         public var usesUTC = false
+        public var isWide = false
+        var progress = ProgressChoice.auto
     }
 
     public let mode: Mode

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import LineEditing
 import Storages
 import Synchronization
@@ -306,5 +307,52 @@ struct ProgressTests {
         #expect(
             written.withLock { $0.first } == #"{"progress":{"phase":"reading","done":10,"unit":"bytes","seconds":1}}"#
                 + "\n")
+    }
+}
+
+@Suite("Signals", .serialized)
+struct SignalTests {
+    /// Puts the handlers back that the test runner had.
+    private func restore() {
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGCONT, SIGALRM, SIGPIPE] { signal(number, SIG_DFL) }
+    }
+
+    @Test("work with a deadline is told to stop, and what comes after it is not")
+    func deadline() {
+        let signals = Signals()
+        defer { restore() }
+        let interruption = signals.interruption
+        let start = ContinuousClock.now
+        let wasStopped = signals.limited(until: start.advanced(by: .milliseconds(100))) {
+            while !interruption.isRaised, start.duration(to: .now) < .seconds(30) { usleep(1000) }
+            return interruption.isRaised
+        }
+        #expect(wasStopped)
+        #expect(start.duration(to: .now) >= .milliseconds(100))
+        #expect(!interruption.isRaised)
+        #expect(signals.next() == nil)
+        // A deadline that was met does not ring later.
+        signals.limited(until: .now.advanced(by: .milliseconds(20))) {}
+        usleep(50_000)
+        #expect(!interruption.isRaised)
+    }
+
+    @Test("Ctrl-C raises the interruption and wakes who waits for a key, until it is cleared")
+    func interrupt() {
+        let signals = Signals()
+        defer { restore() }
+        raise(SIGINT)
+        #expect(signals.interruption.isRaised)
+        var waiting = pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0)
+        #expect(poll(&waiting, 1, 0) == 1)
+        #expect(signals.next() == .interrupt)
+        #expect(signals.next() == nil)
+        #expect(poll(&waiting, 1, 0) == 0)
+        raise(SIGINT)
+        signals.clear()
+        #expect(!signals.interruption.isRaised)
+        #expect(signals.next() == nil)
+        raise(SIGWINCH)
+        #expect(signals.next() == .resize)
     }
 }

@@ -67,6 +67,7 @@ struct WordsTests {
         let line = try Words.split("  !ls | wc -l > x # y")
         #expect(line.system == "ls | wc -l > x # y")
         #expect(line.words == [])
+        #expect(try Words.split("\\! ls").system == "ls")
     }
 
     @Test("have variables replaced, not split again, and not in single quotes")

@@ -10,7 +10,6 @@ enum Translation {
         if first == "\\x" {
             return ["set-option", "output", rest.first ?? (isVertical(session) ? "auto" : "vertical")]
         }
-        if first == "\\!" { return ["!"] + rest }
         if first.hasPrefix("\\") { return try mapped(first, rest, psql, like: "psql") }
         if first.hasPrefix("."), first.count > 1, sqlite[first] != nil || rest.isEmpty {
             return try mapped(first, rest, sqlite, like: "sqlite3")

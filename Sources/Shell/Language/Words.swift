@@ -74,6 +74,10 @@ public struct Words {
             line.system = text(from: position + 1)
             return line
         }
+        if next == "\\", peek(1) == "!" {
+            line.system = text(from: position + 2)
+            return line
+        }
         // `\d` and its like, for hands that know psql: not an escaped letter.
         if next == "\\", let second = peek(1), second != " " {
             let start = position

@@ -1,0 +1,62 @@
+public import Pickle
+public import ZODB
+
+/// What Zope calls before it traverses a container: access rules, virtual hosting, sessions.
+public struct TraversalHook: Sendable {
+    /// The lower, the earlier.
+    public let priority: Int
+    /// What registered it: `AccessRule`, `SiteRoot`, `Virtual Host Monster`.
+    public let handle: String
+    public let className: GlobalName?
+    /// The id that the hook calls, where it is one that calls something by its id.
+    public let name: String?
+    /// The hook itself.
+    public let node: Node
+    /// Whether the list that Zope really goes through has it as well; the table alone does nothing.
+    public let isActive: Bool
+}
+
+extension Workspace {
+    /// The hooks registered at a container, the first one called first.
+    ///
+    /// `__before_traverse__` is the table; `__before_publishing_traverse__` holds the list that counts.
+    public func traversalHooks(of subject: Subject) throws(StorageError) -> [TraversalHook] {
+        guard let table = subject.attribute("__before_traverse__"), case .dict(let entries) = subject.document[table]
+        else { return [] }
+        let active = activeHooks(of: subject)
+        var hooks: [TraversalHook] = []
+        for node in EntryList(entries, in: subject.record, at: subject.node.at).nodes() {
+            guard case .key(.tuple(let key))? = node.component, key.count == 2,
+                case .integer(let priority) = key[0], let handle = key[1].stringBytes
+            else { continue }
+            var name: String?
+            if case .value = node.target { name = try self.subject(of: node).text(of: "name") }
+            hooks.append(
+                TraversalHook(
+                    priority: priority.int64.map { Int(clamping: $0) } ?? 0,
+                    handle: String(decoding: handle, as: UTF8.self), className: node.className, name: name, node: node,
+                    isActive: active.contains { $0.target.isSameHook(as: node.target) }))
+        }
+        return hooks.sorted { ($0.priority, $0.handle) < ($1.priority, $1.handle) }
+    }
+
+    private func activeHooks(of subject: Subject) -> [Node] {
+        guard let multi = attribute("__before_publishing_traverse__", of: subject), case .value = multi.target else {
+            return []
+        }
+        let inner = Subject(multi, record: subject.record)
+        let slots = inner.attribute("_list").flatMap { inner.document.sequence($0) } ?? []
+        return slots.map { Node(nil, $0, in: subject.record, at: subject.node.at, kind: .item) }
+    }
+}
+
+extension Node.Target {
+    /// The same object, or the same instance: two places of one record may share it.
+    fileprivate func isSameHook(as other: Node.Target) -> Bool {
+        switch (self, other) {
+        case (.object(let left), .object(let right)): left == right
+        case (.value(_, let left), .value(_, let right)): left.node == right.node
+        default: false
+        }
+    }
+}

@@ -4,6 +4,8 @@ public import ZODB
 /// What `grep` looks for in a line of text.
 public struct TextPattern {
     private let find: (Substring) -> Range<Substring.Index>?
+    /// Bytes that every match contains, where there are such.
+    fileprivate let needle: [UInt8]?
 
     /// A piece of text as it is.
     public init(text: String, ignoringCase: Bool = false) {
@@ -11,8 +13,11 @@ public struct TextPattern {
         let escaped = text.map { $0.isLetter || $0.isNumber || $0 == " " || !$0.isASCII ? "\($0)" : "\\\($0)" }.joined()
         if ignoringCase, let expression = try? Regex(escaped).ignoresCase() {
             find = { $0.firstMatch(of: expression)?.range }
+            needle = nil
         } else {
             find = { $0.firstRange(of: text) }
+            // Beyond ASCII one text may be written in several ways.
+            needle = text.utf8.allSatisfy { $0 < 0x80 } ? Array(text.utf8) : nil
         }
     }
 
@@ -21,10 +26,17 @@ public struct TextPattern {
     public init(expression: String, ignoringCase: Bool = false) throws {
         let expression = try Regex(expression).ignoresCase(ignoringCase)
         find = { $0.firstMatch(of: expression)?.range }
+        needle = nil
     }
 
     /// The first match in a line.
     public func range(in line: Substring) -> Range<Substring.Index>? { find(line) }
+
+    /// False when a string certainly has no match: looked up in the record's bytes, before any text is made of them.
+    fileprivate func mayMatch(_ slot: PickleDocument.Slot, in document: PickleDocument) -> Bool {
+        guard let needle, let range = document.contentRange(of: slot) else { return true }
+        return document.source.contains(needle, in: range)
+    }
 }
 
 /// A line of text that matches, and where it stands.
@@ -86,7 +98,9 @@ extension Workspace {
             count += 1
             if count.isMultiple(of: 4096) { try interruption.check() }
             for (slot, isKey) in [(value.key, true), (value.slot, false)] {
-                guard let slot, let text = document.displayText(slot), Self.matches(text, pattern) else { continue }
+                guard let slot, pattern.mayMatch(slot, in: document), let text = document.displayText(slot),
+                    Self.matches(text, pattern)
+                else { continue }
                 let valuePlace = values.place(of: value.index, from: place)
                 Self.append(text, pattern, valuePlace, isKey: isKey, to: &matches)
             }

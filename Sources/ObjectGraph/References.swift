@@ -113,13 +113,14 @@ extension Workspace {
 }
 
 extension [UInt8] {
-    /// Whether the bytes of `needle` stand somewhere in these.
-    fileprivate func contains(_ needle: [UInt8]) -> Bool {
-        guard let last = needle.last, count >= needle.count else { return false }
+    /// Whether the bytes of `needle` stand somewhere in these, or in the part of them at `range`.
+    func contains(_ needle: [UInt8], in range: Range<Int>? = nil) -> Bool {
+        let range = range ?? indices
+        guard let last = needle.last else { return true }
         return withUnsafeBufferPointer { bytes in
             // The last byte of an oid varies most: look for that first.
-            var index = needle.count - 1
-            while index < bytes.count {
+            var index = range.lowerBound + needle.count - 1
+            while index < range.upperBound {
                 if bytes[index] == last {
                     let start = index - needle.count + 1
                     var offset = 0

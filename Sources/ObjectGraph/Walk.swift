@@ -93,7 +93,12 @@ public final class Walk: Cursor {
     /// The next children, in reverse order, their records loaded.
     private func readAhead(_ cursor: any Cursor<Place>) throws(StorageError) -> [Place] {
         var places: [Place] = []
-        while places.count < Self.batch, let place = try cursor.next() { places.append(place) }
+        do throws(StorageError) {
+            while places.count < Self.batch, let place = try cursor.next() { places.append(place) }
+        } catch {
+            // A damaged container ends its own listing, not the walk.
+            guard error.isAboutOneObject else { throw error }
+        }
         let oids = places.filter { $0.node.isObject && $0.node.problem == nil }.map(\.node.oid)
         if let at = places.first?.at { workspace.prefetch(oids.filter { !visited.contains($0) }, at: at) }
         return places.reversed()

@@ -9,8 +9,11 @@ public final class Workspace {
     /// Raised to stop what is being done: every load looks at it.
     public let interruption: Interruption
     /// The transaction whose database state is shown, unless a call names another. It may be set to an earlier one,
-    /// and back to any up to the last; not to one still to come.
-    public var at: TransactionID
+    /// and to any up to the last that the storage knows; not to one still to come.
+    public var at: TransactionID { didSet { last = max(last, at) } }
+
+    /// The latest transaction known to exist: what is current then is known to be right so far, and no further.
+    private var last: TransactionID
 
     private var cache: RecordCache
     /// What is known not to be readable, so that a listing does not ask twice.
@@ -29,7 +32,8 @@ public final class Workspace {
         self.storage = storage
         self.interruption = interruption
         cache = RecordCache(limit: cacheSize)
-        if let tid { at = tid } else { at = try storage.lastTransaction() }
+        last = try storage.lastTransaction()
+        at = tid ?? last
     }
 
     /// The object as of `tid`, by default as of the workspace's own transaction.
@@ -92,8 +96,8 @@ public final class Workspace {
         -> ObjectRecord
     {
         let record = try ObjectRecord(revision, oid: oid)
-        // Without a successor the revision is known to hold until now, and no longer.
-        let through = revision.next?.predecessor ?? min(tid, max(at, revision.serial))
+        // Without a successor a revision is known to hold until now, and no longer.
+        let through = revision.next?.predecessor ?? max(last, revision.serial)
         cache.insert(record, through: through)
         return record
     }
@@ -103,7 +107,7 @@ public final class Workspace {
         case .noSuchObject, .noRevision, .corrupt:
             if failures.count >= Self.failureLimit { failures = [:] }
             // A time still to come may yet bring the object.
-            if key.at <= at { failures[key] = error }
+            if key.at <= last { failures[key] = error }
         default: break
         }
     }

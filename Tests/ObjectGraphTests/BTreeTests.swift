@@ -107,6 +107,18 @@ struct BTreeTests {
         #expect(storage.loads.calls <= 8)
     }
 
+    @Test("the size of a deep tree is estimated from one way down")
+    func estimate() throws {
+        let storage = CountingStorage(try FileStorage(SampleData.path("fs/deep-btree.fs")))
+        let workspace = try Workspace(storage)
+        let tree = try workspace.subject(of: .object(ObjectID(rawValue: 1), at: workspace.at))
+        storage.forget()
+        let estimate = try #require(try workspace.estimatedCount(of: tree))
+        #expect((2_000...32_000).contains(estimate))
+        #expect(storage.loads.oids.count == 2)
+        #expect(try workspace.count(itemsOf: tree) == 8000)
+    }
+
     @Test("a stretch in the middle is found without what is before it")
     func range() throws {
         let storage = CountingStorage(try FileStorage(SampleData.path("fs/deep-btree.fs")))

@@ -115,6 +115,11 @@ extension Workspace {
         return total
     }
 
+    /// About how many items a large BTree has, from one way down through it; nil for everything else.
+    public func estimatedCount(of subject: Subject) throws(StorageError) -> Int? {
+        try BTree(subject, in: self)?.estimatedCount()
+    }
+
     /// Counts the items by going through them: for when the number was asked for. Cancellable.
     /// - Parameter progress: called now and then with the number so far.
     public func count(itemsOf subject: Subject, progress: (Int) -> Void = { _ in }) throws(StorageError) -> Int {

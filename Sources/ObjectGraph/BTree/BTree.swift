@@ -167,6 +167,27 @@ struct BTree {
         return count
     }
 
+    /// About how many keys there are, from one way down: as if every branch were like this one.
+    func estimatedCount() throws(StorageError) -> Int? {
+        var record = root
+        var product = 1
+        for _ in 0..<Self.depthLimit {
+            switch try part(record) {
+            case .empty: return 0
+            case .leaf(let leaf):
+                let (value, overflow) = product.multipliedReportingOverflow(by: leaf.entries.count)
+                return overflow ? nil : value
+            case .interior(let interior):
+                let (value, overflow) = product.multipliedReportingOverflow(by: interior.children.count)
+                guard !overflow else { return nil }
+                product = value
+                // The middle is more typical than the ends.
+                record = try load(interior.children[interior.children.count / 2])
+            }
+        }
+        return nil
+    }
+
     // MARK: Helpers
 
     func load(_ child: PersistentReference) throws(StorageError) -> ObjectRecord {

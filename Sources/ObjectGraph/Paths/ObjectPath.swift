@@ -73,6 +73,8 @@ extension ObjectPath: CustomStringConvertible {
             if !text.isEmpty, !text.hasSuffix("/"), !isBracketed { text += "/" }
             text += part
         }
+        // A pattern cannot be quoted; a slash behind it says that its `@` belongs to it.
+        if case .pattern(let pattern, _)? = steps.last, pattern.text.contains("@") { text += "/" }
         switch when {
         case .text(let when)?: text += "@\(when)"
         case .revisionsBack(let count)?: text += "@~\(count)"

@@ -62,7 +62,7 @@ public struct PathResolver {
     /// Where the path begins, in the snapshot that it names.
     func start(_ path: ObjectPath) throws(PathError) -> Place {
         var tid: TransactionID?
-        if case .text(let text)? = path.when { tid = min(try when(text), workspace.at) }
+        if case .text(let text)? = path.when { tid = try when(text) }
         switch path.origin {
         case .application: return try application(at: tid)
         case .root: return Place(origin: .root, node: .object(.root, at: tid ?? workspace.at))

@@ -2,32 +2,6 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A shell on a terminal, with a home directory of its own.
-private final class Shell {
-    let home = FileManager.default.temporaryDirectory.appending(path: "terminal-\(UUID().uuidString)")
-    private(set) var terminal: PseudoTerminal
-
-    static let prompt = "zope5.fs / FILE ›"
-
-    init(
-        _ file: String = SampleData.path("fs/zope5.fs"), environment: [String: String] = [:], rows: Int = 24,
-        columns: Int = 80, home: URL? = nil
-    ) throws {
-        let home = home ?? self.home
-        let basic = [
-            "HOME": home.path, "XDG_STATE_HOME": home.appending(path: "state").path, "TERM": "vt100", "TZ": "UTC",
-            "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8",
-        ]
-        terminal = try PseudoTerminal(
-            BuiltProgram.zeoshell.url.path, [file], environment: basic.merging(environment) { $1 }, rows: rows,
-            columns: columns)
-    }
-
-    var historyFile: URL { home.appending(path: "state/zeoshell/history") }
-
-    func waitForPrompt(_ prompt: String = Shell.prompt) throws { try terminal.waitForLine(prompt) }
-}
-
 @Suite("At a terminal", .serialized)
 struct InteractiveTests {
     @Test("a session begins with a banner and a prompt, answers, recalls a line, and quits")

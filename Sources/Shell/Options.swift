@@ -5,7 +5,7 @@ internal import Storages
 struct OutputOptions: ParsableArguments {
     @Option(
         name: [.customShort("o"), .customLong("output")],
-        help: ArgumentHelp("table, plain, json, jsonl, csv, tsv, vertical or raw.", valueName: "format"))
+        help: ArgumentHelp("How to write the answer.", valueName: "format"))
     var format: OutputFormat?
 
     @Option(help: ArgumentHelp("Columns to show, in order: a,b,c.", valueName: "names"))
@@ -23,11 +23,11 @@ struct OutputOptions: ParsableArguments {
     @Flag(name: .customLong("wide"), help: "Do not cut columns to the screen.")
     var isWide = false
 
-    @Option(help: ArgumentHelp("auto, always or never.", valueName: "when"))
+    @Option(help: ArgumentHelp("When to use colours.", valueName: "when"))
     var color: ColorChoice?
 
     @Option(
-        help: ArgumentHelp("auto, json or none: how to tell on standard error how far the work is.", valueName: "how"))
+        help: ArgumentHelp("How to tell, on standard error, how far the work is.", valueName: "how"))
     var progress: ProgressChoice?
 
     /// Nothing asked for.

@@ -137,7 +137,10 @@ struct ConnectCommand: ShellCommand {
     static let group = CommandGroup.shell
     static let scope = CommandScope.sessionOnly
     static let discussion = """
-        From the system's shell: zeoshell connect ADDRESS [-c COMMAND]… [-f FILE], or just zeoshell ADDRESS.
+        From the system's shell: zeoshell connect ADDRESS, or just zeoshell ADDRESS, with
+          -c COMMAND         run a command and leave; may be repeated
+          -f FILE            run the lines of a file and leave; - is standard input
+          --set NAME=VALUE   a variable for the lines: $NAME (also from the environment, as ZEOSHELL_VAR_NAME)
         """
     static let operands: [OperandKind] = [.file]
     static let examples = [

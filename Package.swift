@@ -44,7 +44,7 @@ let package = Package(
         .target(
             name: "Shell",
             dependencies: [
-                "ByteCoding", "Pickle", "ZODB", "Storages", "LineEditing",
+                "ByteCoding", "LineEditing", "ObjectGraph", "Pickle", "Storages", "ZODB",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -55,7 +55,9 @@ let package = Package(
         .testTarget(
             name: "ShellTests",
             dependencies: [
-                "ByteCoding", "Pickle", "ZODB", "LineEditing", "Storages", "Shell", "TestSupport", "zeoshell",
+                "ByteCoding", "LineEditing", "ObjectGraph", "Pickle", "Shell", "Storages", "TestSupport", "ZODB",
+                "ZODBFile",
+                "zeoshell",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

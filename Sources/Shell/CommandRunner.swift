@@ -125,7 +125,8 @@ final class CommandRunner {
         case .someRows: Diagnostics.note("… there are more: --limit 0 shows all", format: format)
         }
         for message in conclusion.messages { Diagnostics.write(message, command: command, format: format) }
-        return conclusion.isNegative ? .negative : .done
+        for failure in conclusion.failures { Diagnostics.write(failure, command: command, format: format) }
+        return conclusion.failures.last?.exitCode ?? (conclusion.isNegative ? .negative : .done)
     }
 
     /// A screen takes no more than this many rows unless told to.

@@ -5,8 +5,16 @@ public enum CommandTable {
     public static var all: [any ShellCommand.Type] {
         [
             // move
+            CdCommand.self,
             PwdCommand.self,
             // look
+            LsCommand.self,
+            TreeCommand.self,
+            CatCommand.self,
+            GetCommand.self,
+            StatCommand.self,
+            FileCommand.self,
+            DisCommand.self,
             InfoCommand.self,
             // history
             LogCommand.self,

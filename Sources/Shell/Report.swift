@@ -12,6 +12,8 @@ public struct Report {
         case detailed([Field], name: String, Table)
         /// Texts that are more than a table's cell, such as objects written out.
         case documents(any Cursor<Document>, isList: Bool)
+        /// Values alone, as they are: a text, a number, a file's content.
+        case values(any Cursor<Value>, isList: Bool)
         /// Bytes as they are: a blob's content.
         case bytes(any Cursor<[UInt8]>)
     }
@@ -49,10 +51,13 @@ extension Report {
         public var messages: [Message]
         /// Nothing found, a difference, a problem: exit code 1.
         public var isNegative: Bool
+        /// What could not be shown, each told as an error; the last one's exit code is the command's.
+        public var failures: [ShellFailure]
 
-        public init(messages: [Message] = [], isNegative: Bool = false) {
+        public init(messages: [Message] = [], isNegative: Bool = false, failures: [ShellFailure] = []) {
             self.messages = messages
             self.isNegative = isNegative
+            self.failures = failures
         }
     }
 
@@ -127,6 +132,22 @@ extension Report {
         }
     }
 
+    /// A value alone.
+    public struct Value {
+        /// Shown above it when there are several.
+        public var title: String?
+        /// Read once.
+        public var bytes: any Cursor<[UInt8]>
+        /// It takes a line end, when it has none.
+        public var isText: Bool
+        /// A complete JSON value; nil for the bytes in base64: `{"@b": "…"}`.
+        public var json: String?
+
+        public init(title: String?, bytes: any Cursor<[UInt8]>, isText: Bool, json: String?) {
+            (self.title, self.bytes, self.isText, self.json) = (title, bytes, isText, json)
+        }
+    }
+
     /// A text for people, and the same as a JSON value.
     public struct Document: Hashable, Sendable {
         /// Shown above the text when there are several.
@@ -184,5 +205,18 @@ public final class ClosureCursor<Element>: Cursor {
         guard let element = try body() else { return nil }
         isAtEnd = false
         return element
+    }
+}
+
+extension ClosureCursor {
+    /// A cursor that is made when its first element is asked for.
+    convenience init(deferred make: @escaping () throws(StorageError) -> any Cursor<Element>) {
+        var made: (any Cursor<Element>)?
+        self.init { () throws(StorageError) in
+            if let made { return try made.next() }
+            let cursor = try make()
+            made = cursor
+            return try cursor.next()
+        }
     }
 }

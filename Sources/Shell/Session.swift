@@ -1,3 +1,4 @@
+internal import ObjectGraph
 public import Storages
 public import ZODB
 
@@ -50,11 +51,15 @@ public final class Session {
     /// What others have committed since the snapshot, oldest first.
     public private(set) var news: [Invalidation] = []
 
-    /// Where we are, for the prompt, and where we were.
+    /// Where we are, for the prompt.
     public var path = "/"
-    public var previousPath: String?
+    /// Where we are, and where we were; nil before anybody went anywhere. `go(to:)` sets both.
+    var place: Place?
+    var previous: Location?
+    /// The objects of the open storage, once somebody asked for `workspace`.
+    var openWorkspace: Workspace?
 
-    /// Completes a path; set by whoever knows about objects. Returns names, and whether there are more.
+    /// Completes a path. Returns names, and whether there are more.
     public var completePath: PathCompleter?
     public typealias PathCompleter = (_ prefix: String, _ limit: Int) -> (names: [PathCandidate], isPartial: Bool)
 
@@ -93,6 +98,7 @@ public final class Session {
         self.interruption = interruption
         self.progress = progress
         self.opener = opener
+        completePath = { [unowned self] typed, limit in PathCompletion(self).complete(typed, limit: limit) }
     }
 
     deinit { opened?.close() }
@@ -140,7 +146,7 @@ extension Session {
         past = nil
         news = []
         path = "/"
-        previousPath = nil
+        (place, previous, openWorkspace) = (nil, nil, nil)
     }
 
     /// Closes the storage, if one is open.
@@ -148,6 +154,7 @@ extension Session {
         opened?.close()
         opened = nil
         address = nil
+        openWorkspace = nil
     }
 
     /// Takes note of what others committed; does not wait, and does not move the snapshot.

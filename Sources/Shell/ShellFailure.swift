@@ -1,4 +1,5 @@
 internal import ByteCoding
+internal import ObjectGraph
 internal import Storages
 public import ZODB
 
@@ -60,6 +61,7 @@ extension ShellFailure {
         switch error {
         case let failure as ShellFailure: self = failure
         case let error as StorageError: self.init(error, at: place)
+        case let error as PathError: self.init(error, path: place ?? "path")
         case let error as AddressError:
             self.init("bad-address", .usage, at: error.text, error.problem, advice: error.advice)
         case let error as SyntaxError: self.init("usage", .usage, error.description, advice: "see 'help'")

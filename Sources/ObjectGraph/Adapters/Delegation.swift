@@ -1,4 +1,4 @@
-internal import ZODB
+public import ZODB
 
 /// For containers whose items are those of another object, one step away and no further.
 extension Workspace {
@@ -37,7 +37,7 @@ extension Workspace {
 
 extension StorageError {
     /// The trouble is with one object's record; others may still be read.
-    var isAboutOneObject: Bool {
+    public var isAboutOneObject: Bool {
         switch self {
         case .noSuchObject, .noRevision, .corrupt: true
         default: false

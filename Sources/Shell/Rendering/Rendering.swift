@@ -53,6 +53,7 @@ public struct Rendering: Sendable {
         case .record(let fields): try write(fields, to: output)
         case .detailed(let fields, let name, let table): return try write(fields, name, table, to: output)
         case .documents(let documents, let isList): try write(documents, isList: isList, to: output)
+        case .values(let values, let isList): try write(values, isList: isList, to: output)
         case .bytes(let bytes): try write(bytes, to: output)
         }
         return .none

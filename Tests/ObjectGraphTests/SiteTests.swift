@@ -77,9 +77,9 @@ struct SiteTests {
             #expect(try ObjectPath(parsing: place.description).description == place.description)
             guard place.node.problem == nil, let subject = try? workspace.subject(of: place.node) else { continue }
             let children = try workspace.children(of: subject)
+            let fromHere = PathResolver(workspace, current: place)
             while let child = try children.next() {
-                let path = place.child(child).description
-                #expect(try resolver.resolve(path).node.target == child.target, "\(path)")
+                #expect(try fromHere.resolve(child.label).node.target == child.target, "\(place) \(child.label)")
             }
         }
         #expect(count > 15)

@@ -166,7 +166,7 @@ extension ShellFailure {
 
 extension ObjectID {
     /// As a path names it: `#1a2b`.
-    public var path: String { "#" + String(rawValue, radix: 16) }
+    public var path: String { "#\(self)" }
 }
 
 /// `10`, not `10.0`.

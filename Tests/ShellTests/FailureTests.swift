@@ -13,10 +13,10 @@ struct FailureTests {
 
     /// Every case of `StorageError`, with what the shell must make of it.
     private static let cases: [(StorageError, ExitCode, code: String, message: String)] = [
-        (.noSuchObject(oid), .data, "no-such-object", "zeoshell: cat: #1a2b: no such object"),
-        (.noRevision(oid, at: tid), .data, "no-revision", "zeoshell: cat: #1a2b: did not exist at 040d271ce85dac99"),
+        (.noSuchObject(oid), .data, "no-such-object", "zeoshell: cat: #0x1a2b: no such object"),
+        (.noRevision(oid, at: tid), .data, "no-revision", "zeoshell: cat: #0x1a2b: did not exist at 040d271ce85dac99"),
         (.noSuchTransaction(tid), .data, "no-such-transaction", "zeoshell: cat: 040d271ce85dac99: no such transaction"),
-        (.noBlob(oid, serial: tid, "x"), .data, "no-blob", "zeoshell: cat: #1a2b: the blob's file is missing: x"),
+        (.noBlob(oid, serial: tid, "x"), .data, "no-blob", "zeoshell: cat: #0x1a2b: the blob's file is missing: x"),
         (.unsupported("cannot"), .refused, "unsupported", "zeoshell: cat: cannot"),
         (
             .corrupt("Data.fs", FormatError(.truncated(needed: 8, available: 2), at: 77)), .data, "corrupt",

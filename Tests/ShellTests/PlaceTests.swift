@@ -12,7 +12,7 @@ struct PlaceTests {
         #expect(path() == "path\t/\n")
         #expect(look.run("cd site/btf").output == "")
         #expect(path() == "path\t/site/btf\n")
-        #expect(look.run("pwd --fields oid").output == "oid\t#1f\n")
+        #expect(look.run("pwd --fields oid").output == "oid\t#0x1f\n")
         _ = look.run("cd ..")
         #expect(path() == "path\t/site\n")
         _ = look.run("cd -")
@@ -72,7 +72,7 @@ struct PlaceTests {
         let weak = look.run("cat /weak/.title")
         #expect(
             weak.errors.contains(
-                "/weak is a weak reference, to 0x02; it is not followed by itself (go there by oid: #2)"))
+                "/weak is a weak reference, to 0x02; it is not followed by itself (go there by oid: #0x02)"))
         #expect(weak.code == .data)
         #expect(look.run("ls /cross_m/x").errors.contains("a reference into another database 'other'"))
         #expect(look.run("cat /cross_m").output == "<elsewhere #0x01 appclasses.Document in database 'other'>\n")

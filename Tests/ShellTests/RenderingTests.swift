@@ -58,7 +58,7 @@ struct RenderingTests {
                 """)
         let wide = try text(Self.table, { ($0.isTerminal, $0.width, $0.isWide) = (true, 60, true) }, format: .table)
         #expect(wide.contains("é 漢"))
-        #expect(wide.contains("#1a2b"))
+        #expect(wide.contains("#0x1a2b"))
     }
 
     @Test("write plain lines: machine values, tabs between them, no header; tabs and line ends in values escaped")
@@ -125,7 +125,8 @@ struct RenderingTests {
 
     @Test("show the fields asked for, in their order, and name those there are when one is not")
     func fields() throws {
-        #expect(try text(Self.table, { $0.fields = ["oid", "path"] }, format: .plain) == "#0\t/a\n#1a2b\t/longer\n")
+        #expect(
+            try text(Self.table, { $0.fields = ["oid", "path"] }, format: .plain) == "#0x00\t/a\n#0x1a2b\t/longer\n")
         #expect {
             try text(Self.table, { $0.fields = ["nope"] }, format: .json)
         } throws: { error in
@@ -210,8 +211,8 @@ struct RenderingTests {
                 [Report.Column("oid")], ArrayCursor([[.oid(.root)], [.oid(ObjectID(rawValue: 255))]]))
             return Report(.detailed([Report.Field("tid", .tid(Self.tid))], name: "objects", parts))
         }
-        #expect(try text(report(), format: .plain) == "#0\n#ff\n")
-        #expect(try text(report(), format: .table) == "tid  040d271ce85dac99\n\noid\n#0\n#ff\n")
+        #expect(try text(report(), format: .plain) == "#0x00\n#0xff\n")
+        #expect(try text(report(), format: .table) == "tid  040d271ce85dac99\n\noid\n#0x00\n#0xff\n")
         let parsed = try JSONValue(parsing: Array(text(report(), format: .json).utf8))
         #expect(parsed["tid"] == .string("040d271ce85dac99"))
         #expect(

@@ -7,7 +7,7 @@ scratch=$root/.build/demo
 rm -rf "$scratch"
 mkdir -p "$scratch"
 cp "$root/sample-data/fs/zope5.fs" "$scratch/Data.fs"
-shell=$("${SWIFT:-swift}" build --package-path "$root" -c release --show-bin-path)/zeoshell
+shell=$("${SWIFT:-swift}" build --package-path "$root" -c release --static-swift-stdlib --show-bin-path)/zeoshell
 
 cat <<EOF
 

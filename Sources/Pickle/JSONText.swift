@@ -89,12 +89,15 @@ public struct JSONText: Sendable {
         case "\t": bytes.append(contentsOf: "\\t".utf8)
         case " "..."~": bytes.append(UInt8(truncatingIfNeeded: scalar.value))
         default:
-            // Controls must be escaped in JSON, and the C1 ones must not reach a terminal either.
-            if scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value) {
-                let digits = String(scalar.value, radix: 16)
-                bytes.append(contentsOf: ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).utf8)
-            } else {
+            // Controls must be escaped in JSON; the others that are not printable could drive a terminal, or turn the
+            // text around on it.
+            guard !PythonString.isPrintable(scalar) else {
                 bytes.append(contentsOf: UTF8.encode(scalar).map(Array.init) ?? [])
+                return
+            }
+            for unit in UTF16.encode(scalar).map(Array.init) ?? [] {
+                let digits = String(unit, radix: 16)
+                bytes.append(contentsOf: ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).utf8)
             }
         }
     }

@@ -127,6 +127,9 @@ struct HostilePickleTests {
         let document = try PickleDocument(pickle("X", bytes.count, 0, 0, 0) + bytes + pickle("."))
         var printer = PickleText(document) { _ in "" }
         #expect(printer.text(document.roots[0]) == #"'\x1b[2J\u202e\x9b31m\x07x'"#)
+        var json = JSONText()
+        json.string(evil + "\u{e0001}é")
+        #expect(json.text == #""\u001b[2J\u202e\u009b31m\u0007x\udb40\udc01é""#)
     }
 
     @Test("long strings are cut with their length shown")

@@ -38,6 +38,7 @@ struct Look {
             mode: mode, terminal: Terminal(), environment: Environment { _ in nil }, interruption: Interruption(),
             progress: Progress { _ in }, opener: opener)
         session.settings.usesUTC = true
+        session.settings.color = .never
         runner = CommandRunner(session: session, signals: nil)
         try session.open(address, OpeningOptions())
     }

@@ -36,10 +36,10 @@ struct ListTests {
         let look = try Look("fs/zope5.fs")
         let lines = look.run("ls -l /site -o table").lines
         #expect(
-            lines[0] == "name         kind              size  time                       oid  title"
+            lines[0] == "name         kind              size  time                       oid    title"
                 + "                    class                                                     note")
         #expect(
-            lines[7] == "big_file     File             146 K  2026-11-20 23:24:59 +0000  #1b  Big: Pdata chain"
+            lines[7] == "big_file     File             146 K  2026-11-20 23:24:59 +0000  #0x1b  Big: Pdata chain"
                 + "         OFS.Image.File")
         #expect(lines.count == 13)
         #expect(
@@ -129,14 +129,15 @@ struct ListTests {
         let outcome = look.run("ls -la #3f1 -o tsv --fields name,kind,oid,note")
         #expect(
             outcome.lines == [
-                "name\tkind\toid\tnote", ".title\ttext\t\t", ".body\tmissing\t#dead\tno such object; #3f1 refers to it",
+                "name\tkind\toid\tnote", ".title\ttext\t\t",
+                ".body\tmissing\t#0xdead\tno such object; #0x03f1 refers to it",
             ])
         #expect(outcome.code == .done)
         #expect(look.run("ls -R //").code == .done)
         #expect(look.run("ls -ld #dead -o tsv --fields name,kind").output == "name\tkind\n#0xdead\tmissing\n")
         let direct = look.run("ls /legacy/.body[8]/.body")
         #expect(direct.code == .data)
-        #expect(direct.errors.contains("no such object; #3f1 refers to it"))
+        #expect(direct.errors.contains("no such object; #0x03f1 refers to it"))
     }
 
     @Test("an empty container says that attributes are hidden, to people alone")
@@ -202,7 +203,8 @@ struct HostileTextTests {
         let look = try look()
         let name = look.run("ls --limit 1").output.split(separator: "\n").first ?? ""
         #expect(name.hasPrefix("["))
-        #expect(look.run("ls -ld '/\(name.replacing("'", with: "'\\''"))' -o tsv --fields oid").output == "oid\n#1\n")
+        #expect(
+            look.run("ls -ld '/\(name.replacing("'", with: "'\\''"))' -o tsv --fields oid").output == "oid\n#0x01\n")
     }
 
     @Test("is given to programs as it is")

@@ -10,7 +10,7 @@ struct ShowTests {
     func state() throws {
         let look = try Look("fs/zope5.fs")
         let lines = look.run("cat /site").lines
-        #expect(lines[0] == "# Folder (OFS.Folder.Folder) #b, written 2026-11-20 23:24:59 +0000")
+        #expect(lines[0] == "# Folder (OFS.Folder.Folder) #0x0b, written 2026-11-20 23:24:59 +0000")
         #expect(lines[1] == "{")
         #expect(lines[2] == "  'id': 'site',")
         #expect(lines.contains("  '__ac_local_roles__': {'admin': ['Owner'], 'mary': ['Manager', 'Owner']},"))
@@ -35,7 +35,7 @@ struct ShowTests {
         let look = try Look("fs/zope213.fs")
         #expect(
             look.run("cat /site/adder").lines == [
-                "# Script (Python) (Products.PythonScripts.PythonScript.PythonScript) #1a, written "
+                "# Script (Python) (Products.PythonScripts.PythonScript.PythonScript) #0x1a, written "
                     + "2026-11-20 23:24:57 +0000",
                 "# parameters: a, b=2, *args", "return a + b",
             ])
@@ -104,7 +104,7 @@ struct ShowTests {
     func failures() throws {
         let outcome = try Look("fs/py3-zodb6-refs.fs").run("cat '/legacy/.body[8]/.*'")
         #expect(outcome.output == "'dangling'\n")
-        #expect(outcome.errors.contains("no such object; #3f1 refers to it"))
+        #expect(outcome.errors.contains("no such object; #0x03f1 refers to it"))
         #expect(outcome.code == .data)
     }
 }
@@ -116,14 +116,14 @@ struct StatTests {
         let look = try Look("fs/zope213.fs")
         #expect(
             look.run("stat /site/big_file --history -o table").lines == [
-                "path       /site/big_file", "oid        #1b", "kind       File", "class      OFS.Image.File",
+                "path       /site/big_file", "oid        #0x1b", "kind       File", "class      OFS.Image.File",
                 "title      Big: Pdata chain", "refers to  1", "record     285 B", "content    146 K",
                 "type       application/octet-stream", "protocol   1", "python     2", "serial     040d271cf62c5266",
                 "written    2026-11-20 23:24:57 +0000", "by         / admin", "what       content", "revisions  1",
             ])
         #expect(
             try Look("fs/zlib.fs").run("stat / --fields size,uncompressed").output == "size\t173\nuncompressed\t241\n")
-        #expect(look.run("stat /site/.title --fields oid,kind,size").output == "oid\t#f\nkind\tstr\nsize\t12\n")
+        #expect(look.run("stat /site/.title --fields oid,kind,size").output == "oid\t#0x0f\nkind\tstr\nsize\t12\n")
     }
 
     @Test("stat counts revisions and finds who wrote an older one")

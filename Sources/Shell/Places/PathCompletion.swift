@@ -25,9 +25,7 @@ struct PathCompletion {
                 guard candidates.count < limit else { return (candidates, true) }
                 candidates.append(candidate(node, in: directory, workspace))
             }
-            if candidates.count == 1, let only = names.only, only.isObject {
-                candidates[0].isContainer = try workspace.items(of: only).next() != nil
-            }
+            try lookInto(names.found, &candidates, workspace)
         } catch {
             let isCutShort = ShellFailure(error).exitCode == .interrupted
             return (candidates, isCutShort)
@@ -39,6 +37,25 @@ struct PathCompletion {
         Session.PathCandidate(
             path: directory + node.label, name: node.label, note: node.metaType ?? node.className?.name ?? "",
             isContainer: node.isObject || hasItems(node, workspace))
+    }
+
+    /// So few candidates are looked into for whether they have items; of more, every object may have some.
+    private static let closeLimit = 20
+
+    private func lookInto(
+        _ nodes: [Node], _ candidates: inout [Session.PathCandidate], _ workspace: Workspace
+    ) throws(StorageError) {
+        guard nodes.count <= Self.closeLimit else { return }
+        workspace.prefetch(nodes)
+        let first = candidates.count - nodes.count
+        for (index, node) in nodes.enumerated() where node.isObject {
+            do throws(StorageError) {
+                candidates[first + index].isContainer = try workspace.items(of: node).next() != nil
+            } catch {
+                guard error.isAboutOneObject else { throw error }
+                candidates[first + index].isContainer = false
+            }
+        }
     }
 
     /// Whether a value inside a record is a container; the record is at hand.
@@ -84,8 +101,7 @@ private final class Names {
     private let nodes: any Cursor<Node>
     /// What the component begins with, where the beginning is more than a name: `["a/`, `[4`.
     private let bracket: String?
-    private var count = 0
-    private var last: Node?
+    private(set) var found: [Node] = []
 
     init(_ place: Place, _ beginning: String, _ workspace: Workspace) throws(StorageError) {
         guard beginning.hasPrefix("[") else {
@@ -106,14 +122,11 @@ private final class Names {
     func next() throws(StorageError) -> Node? {
         while let node = try nodes.next() {
             guard node.component != nil, bracket.map({ node.label.hasPrefix($0) }) ?? true else { continue }
-            count += 1
-            last = node
+            found.append(node)
             return node
         }
         return nil
     }
-
-    var only: Node? { count == 1 ? last : nil }
 
     /// `["a/b` begins with the text `a/b`; what is not a plain text in quotes could be anything.
     private static func text(inBracket beginning: String) -> String {

@@ -68,9 +68,12 @@ struct Completion {
     private func paths(_ prefix: String) -> Found {
         guard let complete = session.completePath else { return ([], false) }
         let (names, isPartial) = complete(prefix, Self.limit)
+        // The only one that goes on gets the slash that comes next.
+        let goesOn = names.count == 1 && !isPartial && names[0].isContainer && !names[0].path.hasSuffix("/")
         let choices = names.map {
             Choice(
-                text: $0.path, display: TerminalText.escaped($0.name) + ($0.isContainer ? "/" : ""),
+                text: $0.path + (goesOn ? "/" : ""),
+                display: TerminalText.escaped($0.name) + ($0.isContainer ? "/" : ""),
                 note: TerminalText.escaped($0.note), isWhole: !$0.isContainer)
         }
         return (choices, isPartial)

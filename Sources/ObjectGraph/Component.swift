@@ -51,7 +51,7 @@ extension Component {
     }
 
     /// What a pattern is matched against, and what completion compares with: the key's own text.
-    var plainText: String {
+    public var plainText: String {
         switch self {
         case .name(let name), .attribute(let name): name
         case .key(let key): key.stringBytes.map { String(decoding: $0, as: UTF8.self) } ?? key.description

@@ -89,8 +89,14 @@ extension Workspace {
                 Self.append(component.plainText, pattern, place, isKey: true, to: &matches)
             }
             if let text = document.displayText(subject.slot) { Self.append(text, pattern, place, to: &matches) }
-        } else if BTreeState.Kind(subject.record) != nil {
-            return []
+        } else {
+            // The key of an object in a BTree stands in a record that is neither's.
+            if let component = place.node.component, let parent = place.parent, parent.node.isObject,
+                let tree = try readable(parent.node), BTreeState.Kind(tree.record) != nil
+            {
+                Self.append(component.plainText, pattern, place, isKey: true, to: &matches)
+            }
+            if BTreeState.Kind(subject.record) != nil { return matches }
         }
         var values = RecordValues(subject)
         var count = 0

@@ -44,6 +44,23 @@ struct RecordComparison {
         let before = Subject(.object(old.oid, at: old.serial), record: old)
         let after = Subject(.object(new.oid, at: new.serial), record: new)
         push(matchNamed(rootParts(before), rootParts(after), parent: -1))
+        goThrough()
+    }
+
+    /// Compares two values instead of the whole records.
+    mutating func run(_ left: Slot, _ right: Slot) {
+        push([Pair(parent: -1, component: nil, old: left, new: right)])
+        goThrough()
+    }
+
+    /// What the new record consists of.
+    mutating func list() {
+        let after = Subject(.object(new.oid, at: new.serial), record: new)
+        push(matchNamed([], rootParts(after), parent: -1))
+        goThrough()
+    }
+
+    private mutating func goThrough() {
         while let index = stack.popLast() {
             guard changes.count < limit else {
                 isCut = true

@@ -67,11 +67,22 @@ struct RecordValues: Sequence, IteratorProtocol {
             enter(subject.attribute("data"))
         } else if let kind = BTreeState.Kind(record), case .leaf(let leaf)? = try? BTreePart(record, kind) {
             add(leaf.entries)
+            enter(leafItems(kind))
         }
         for attribute in subject.attributes { add(.attribute(attribute.key), attribute.value) }
         for (index, slot) in Workspace.arguments(of: subject).enumerated() { add(.argument(index), slot) }
         for slot in subject.oddStates { add(.state, slot) }
         push(roots)
+    }
+
+    /// The tuple of a leaf's keys and values: `((key, value, …), next)`, and in a tree of one leaf `((that,),)`.
+    private func leafItems(_ kind: BTreeState.Kind) -> PickleDocument.Slot? {
+        var state = record.stateSlot
+        for _ in 0..<(kind.isTree ? 2 : 0) {
+            guard let inner = document.sequence(state)?.first else { return nil }
+            state = inner
+        }
+        return document.sequence(state)?.first
     }
 
     private mutating func enter(_ slot: PickleDocument.Slot?) {

@@ -70,10 +70,13 @@ extension Workspace {
         guard let storage = storage as? any CurrentRecordStorage else {
             throw .unsupported("this storage cannot list its objects, so nobody can tell who refers to one")
         }
-        let records = try storage.currentRecords(from: .root)
         let needles = targets.map(\.bytes)
         let interruption = interruption
         var count = 0
+        if let storage = storage as? any ScannableStorage {
+            return Self.scannedReferrers(of: targets, needles, in: storage, interruption, progress)
+        }
+        let records = try storage.currentRecords(from: .root)
         return GeneratingCursor { () throws(StorageError) -> Referrer? in
             while let current = try records.next() {
                 count += 1
@@ -81,18 +84,44 @@ extension Workspace {
                     try interruption.check()
                     progress(count)
                 }
-                if let referrer = Self.referrer(current, to: targets, needles: needles) { return referrer }
+                guard current.revision.data.withUnsafeBytes({ Self.mayMention($0, needles) }),
+                    let referrer = Self.referrer(current, to: targets)
+                else { continue }
+                return referrer
             }
             return nil
         }
     }
 
-    private static func referrer(
-        _ current: CurrentRecord, to targets: Set<ObjectID>, needles: [[UInt8]]
-    ) -> Referrer? {
-        // Most records refer to nothing that is asked for, and their bytes say so faster than their values.
-        guard mayMention(current.revision.data, needles),
-            let record = try? ObjectRecord(current.revision, oid: current.oid),
+    /// Reads the records where they lie, all of them before the first answer: several times as fast as one by one.
+    private static func scannedReferrers(
+        of targets: Set<ObjectID>, _ needles: [[UInt8]], in storage: any ScannableStorage,
+        _ interruption: Interruption, _ progress: @escaping (Int) -> Void
+    ) -> any Cursor<Referrer> {
+        var found: ArraySlice<Referrer>?
+        return GeneratingCursor { () throws(StorageError) -> Referrer? in
+            if found == nil {
+                var referrers: [Referrer] = []
+                var count = 0
+                try storage.scanCurrentRecords { oid, serial, data throws(StorageError) in
+                    count += 1
+                    if count.isMultiple(of: 256) {
+                        try interruption.check()
+                        progress(count)
+                    }
+                    guard data.withUnsafeBytes({ mayMention($0, needles) }) else { return }
+                    let bytes = data.withUnsafeBytes { Array($0) }
+                    let current = CurrentRecord(oid: oid, revision: Revision(data: bytes, serial: serial, next: nil))
+                    if let referrer = referrer(current, to: targets) { referrers.append(referrer) }
+                }
+                found = referrers.sorted { $0.oid < $1.oid }[...]
+            }
+            return found?.popFirst()
+        }
+    }
+
+    private static func referrer(_ current: CurrentRecord, to targets: Set<ObjectID>) -> Referrer? {
+        guard let record = try? ObjectRecord(current.revision, oid: current.oid),
             record.document.references.contains(where: { targets.contains($0.oid) })
         else { return nil }
         let at = max(current.revision.serial, .none)
@@ -104,32 +133,37 @@ extension Workspace {
     }
 
     /// False only when the record certainly holds none of the oids: they stand in it as they are, unless the record is
-    /// compressed, or written by Python 3 at a protocol below 3, as the Latin-1 characters of a text.
-    private static func mayMention(_ data: [UInt8], _ needles: [[UInt8]]) -> Bool {
-        if needles.count > 8 || RecordTransformation(of: data) != .plain { return true }
-        if needles.contains(where: { data.contains($0) }) { return true }
-        return needles.contains { $0.contains { $0 >= 0x80 } } && data.contains(Array("_codecs".utf8))
+    /// compressed, or written by Python 3 at a protocol below 3, as the Latin-1 characters of a text. Most records refer
+    /// to nothing that is asked for, and their bytes say so faster than their values.
+    private static func mayMention(_ data: UnsafeRawBufferPointer, _ needles: [[UInt8]]) -> Bool {
+        if needles.count > 8 || RecordTransformation(of: data.prefix(16)) != .plain { return true }
+        if needles.contains(where: { data.contains($0, in: data.indices) }) { return true }
+        return needles.contains { $0.contains { $0 >= 0x80 } } && data.contains(Array("_codecs".utf8), in: data.indices)
     }
 }
 
 extension [UInt8] {
     /// Whether the bytes of `needle` stand somewhere in these, or in the part of them at `range`.
     func contains(_ needle: [UInt8], in range: Range<Int>? = nil) -> Bool {
-        let range = range ?? indices
+        withUnsafeBytes { $0.contains(needle, in: range ?? indices) }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether the bytes of `needle` stand somewhere in the part at `range`, which must lie inside.
+    fileprivate func contains(_ needle: [UInt8], in range: Range<Int>) -> Bool {
         guard let last = needle.last else { return true }
-        return withUnsafeBufferPointer { bytes in
-            // The last byte of an oid varies most: look for that first.
-            var index = range.lowerBound + needle.count - 1
-            while index < range.upperBound {
-                if bytes[index] == last {
-                    let start = index - needle.count + 1
-                    var offset = 0
-                    while offset < needle.count, bytes[start + offset] == needle[offset] { offset += 1 }
-                    if offset == needle.count { return true }
-                }
-                index += 1
+        // The last byte of an oid varies most: look for that first.
+        var index = range.lowerBound + needle.count - 1
+        while index < range.upperBound {
+            if self[index] == last {
+                let start = index - needle.count + 1
+                var offset = 0
+                while offset < needle.count, self[start + offset] == needle[offset] { offset += 1 }
+                if offset == needle.count { return true }
             }
-            return false
+            index += 1
         }
+        return false
     }
 }

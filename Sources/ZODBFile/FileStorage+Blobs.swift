@@ -9,6 +9,10 @@ extension FileStorage: BlobStorage {
         try blobFile(oid, serial).size()
     }
 
+    public func blobPath(_ oid: ObjectID, serial: TransactionID) throws(StorageError) -> String? {
+        try blobFile(oid, serial).path
+    }
+
     private func blobFile(_ oid: ObjectID, _ serial: TransactionID) throws(StorageError) -> DataFile {
         guard let blobs else { throw .noBlob(oid, serial: serial, "\(name) was opened without a blob directory") }
         return try blobs.open(oid, serial: serial, calls: calls)

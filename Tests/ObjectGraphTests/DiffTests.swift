@@ -85,7 +85,8 @@ struct DiffTests {
                     from: try workspace.object(current.oid, at: old.transaction.tid),
                     to: try workspace.object(current.oid, at: new.transaction.tid))
                 let text = { (record: ObjectRecord) in CanonicalValue.of(record.stateSlot, in: record.document) }
-                #expect(diff.changes.isEmpty == (text(diff.old).difference(from: text(diff.new)) == nil))
+                let (before, after) = (try #require(diff.old), try #require(diff.new))
+                #expect(diff.changes.isEmpty == (text(before).difference(from: text(after)) == nil))
                 compared += 1
             }
         }

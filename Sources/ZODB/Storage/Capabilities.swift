@@ -44,6 +44,13 @@ public protocol BlobStorage: Storage {
     func blob(_ oid: ObjectID, serial: TransactionID) throws(StorageError) -> any Cursor<[UInt8]>
     /// The blob's size in bytes, where it can be told without reading the blob; nil otherwise.
     func blobSize(_ oid: ObjectID, serial: TransactionID) throws(StorageError) -> Int?
+    /// The file of this machine that holds the blob; nil where it lies elsewhere.
+    /// - Throws: `noBlob` when its file is missing.
+    func blobPath(_ oid: ObjectID, serial: TransactionID) throws(StorageError) -> String?
+}
+
+extension BlobStorage {
+    public func blobPath(_ oid: ObjectID, serial: TransactionID) throws(StorageError) -> String? { nil }
 }
 
 /// What others committed: a transaction, and the objects it changed.

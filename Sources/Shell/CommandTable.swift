@@ -15,10 +15,18 @@ public enum CommandTable {
             StatCommand.self,
             FileCommand.self,
             DisCommand.self,
+            BlobCommand.self,
             InfoCommand.self,
+            // search
+            FindCommand.self,
+            GrepCommand.self,
+            RefsCommand.self,
+            ReferrersCommand.self,
+            UsersCommand.self,
             // history
             LogCommand.self,
             ShowCommand.self,
+            DiffCommand.self,
             // server
             PingCommand.self,
             RefreshCommand.self,

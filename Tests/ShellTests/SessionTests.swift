@@ -184,7 +184,7 @@ struct CompletionTests {
     func kinds() throws {
         let fixture = try Fixture()
         #expect(complete("inf", fixture.session) == ["info"])
-        #expect(complete("  re", fixture.session) == ["refresh"])
+        #expect(complete("  ref", fixture.session) == ["referrers", "refresh", "refs"])
         #expect(complete("log --si", fixture.session) == ["--since"])
         #expect(complete("log --since yes", fixture.session) == ["yesterday"])
         #expect(complete("log -o js", fixture.session) == ["json", "jsonl"])

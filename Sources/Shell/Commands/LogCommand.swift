@@ -1,14 +1,22 @@
 internal import ArgumentParser
+internal import ObjectGraph
 internal import Pickle
 internal import ZODB
 
 struct LogCommand: ShellCommand {
     static let name = "log"
-    static let summary = "list transactions, newest first"
-    static let synopsis = "[--since WHEN] [--until WHEN] [--limit N]"
+    static let summary = "list transactions, or one object's revisions, newest first"
+    static let synopsis = "[PATH] [--since WHEN] [--until WHEN] [--limit N]"
     static let group = CommandGroup.history
+    static let operands: [OperandKind] = [.path]
+    static let discussion = """
+        With a path: the transactions that wrote that object, with the size of its record in each. A value that is no
+        object of its own has the revisions of the object that it lies in. How many revisions there are depends on the
+        last pack. An object that is missing today is called by its oid: log #1a2b.
+        """
     static let examples = [
         CommandExample("log --limit 10", "the ten newest"),
+        CommandExample("log /Plone/news", "who changed this object, and when"),
         CommandExample("log --since yesterday", "since this time yesterday"),
         CommandExample("log --since 2026-10-01 --until 2026-10-07", "a week; the last day counts"),
         CommandExample("log -o jsonl | jq -r .user | sort | uniq -c", "who commits how often"),
@@ -17,22 +25,72 @@ struct LogCommand: ShellCommand {
     @Option(help: ArgumentHelp("Not what is older.", valueName: "when")) var since: String?
     @Option(help: ArgumentHelp("Not what is newer.", valueName: "when")) var until: String?
 
+    @Argument(help: "An object; all transactions when left out.") var path: String?
+
     func run(in session: Session) throws -> Report {
-        let storage = try session.storage(as: (any TransactionLogStorage).self, to: "list its transactions")
         let parser = session.whenParser
-        let first = try since.map { try Self.bound($0, "--since", parser, inclusive: false) }
-        let last = try until.map { try Self.bound($0, "--until", parser, inclusive: true) }
-        let end = min(last ?? .latest, session.at)
+        let first = try since.map { try Self.bound($0, "--since", parser, inclusive: false) } ?? .none
+        let last = try until.map { try Self.bound($0, "--until", parser, inclusive: true) } ?? .latest
+        if let path { return try revisions(session, path, first, last) }
+        let storage = try session.storage(as: (any TransactionLogStorage).self, to: "list its transactions")
+        let end = min(last, session.at)
         let log = try storage.transactionLog()
         let rows = ClosureCursor<[Cell]> { () throws(StorageError) in
             while let transaction = try log.next() {
                 try session.interruption.check()
-                if let first, transaction.tid < first { return nil }
+                if transaction.tid < first { return nil }
                 if transaction.tid <= end { return TransactionText.row(transaction) }
             }
             return nil
         }
         return Report(.table(Report.Table(TransactionText.columns, rows)))
+    }
+
+    private func revisions(
+        _ session: Session, _ path: String, _ first: TransactionID, _ last: TransactionID
+    ) throws -> Report {
+        let storage = try session.storage(as: (any HistoryStorage).self, to: "tell an object's history")
+        let place = try session.place(path)
+        let oid = place.node.oid
+        let revisions = RevisionCursor(storage, of: oid)
+        // Whether there is such an object at all is known before anything is shown.
+        try revisions.start()
+        let end = min(last, place.at)
+        let rows = ClosureCursor<[Cell]> { () throws(StorageError) in
+            while let entry = try revisions.next() {
+                try session.interruption.check()
+                if entry.transaction.tid < first { return nil }
+                if entry.transaction.tid <= end { return try Self.row(entry, of: oid, in: storage) }
+            }
+            return nil
+        }
+        return Report(.table(Report.Table(Self.revisionColumns, rows)))
+    }
+
+    private static let revisionColumns = [
+        Report.Column("tid", tone: .name), Report.Column("time"), Report.Column("user", isFlexible: true),
+        Report.Column("description", isFlexible: true), Report.Column("size"),
+        Report.Column("remark", isFlexible: true),
+    ]
+
+    private static func row(
+        _ entry: HistoryEntry, of oid: ObjectID, in storage: any HistoryStorage
+    ) throws(StorageError) -> [Cell] {
+        let transaction = entry.transaction
+        var remark = Cell.none
+        // A record without data of its own: an undo has that of an earlier revision, a deletion none at all.
+        if entry.size == 0 {
+            do throws(StorageError) {
+                let revision = try storage.load(oid, at: transaction.tid)
+                remark = .text("undo: \(CellText.humanSize(revision.data.count)) of an earlier revision")
+            } catch .noSuchObject, .noRevision {
+                remark = .text("deleted")
+            }
+        }
+        return [
+            .tid(transaction.tid), .time(transaction.tid), TransactionText.cell(transaction.user),
+            TransactionText.cell(transaction.description), .size(entry.size), remark,
+        ]
     }
 
     private static func bound(
@@ -42,76 +100,6 @@ struct LogCommand: ShellCommand {
             throw ShellFailure.usage("\(option) \(text): there is no object whose revisions to count")
         }
         return tid
-    }
-}
-
-struct ShowCommand: ShellCommand {
-    static let name = "show"
-    static let summary = "show a transaction and the objects it wrote"
-    static let synopsis = "TID | WHEN"
-    static let group = CommandGroup.history
-    static let operands: [OperandKind] = [.when]
-    static let examples = [
-        CommandExample("show 040d271ce85dac99", "by its tid, as log lists them"),
-        CommandExample("show yesterday", "the last one before that time"),
-    ]
-
-    @Argument(help: "A tid, or a time: the last transaction before it.") var transaction: String
-
-    func run(in session: Session) throws -> Report {
-        let storage = try session.storage(as: (any TransactionLogStorage).self, to: "list its transactions")
-        let tid = try Self.tid(transaction, storage, session)
-        let (summary, records) = try storage.records(of: tid)
-        let fields = zip(TransactionText.columns, TransactionText.row(summary))
-            .filter { $0.1 != .none }.map { Report.Field($0.0, $0.1) }
-        let columns = [
-            Report.Column("oid", tone: .name), Report.Column("class", isFlexible: true), Report.Column("size"),
-            Report.Column("remark", isFlexible: true),
-        ]
-        let rows = ClosureCursor<[Cell]> { () throws(StorageError) in
-            try session.interruption.check()
-            return try records.next().map { Self.row($0, tid) }
-        }
-        return Report(.detailed(fields, name: "objects", Report.Table(columns, rows)))
-    }
-
-    private static func tid(
-        _ text: String, _ storage: any TransactionLogStorage, _ session: Session
-    ) throws -> TransactionID {
-        switch try session.whenParser.parse(text) {
-        case .transaction(let tid): return tid
-        case .revisionsBack:
-            throw ShellFailure.usage(
-                "\(text): there is no object whose revisions to count", advice: "log PATH lists them")
-        case .time(let start, _):
-            guard let latest = TransactionID(unixTime: start) else { throw ShellFailure.usage("\(text): no such time") }
-            let log = try storage.transactionLog()
-            while let transaction = try log.next() {
-                try session.interruption.check()
-                if transaction.tid <= latest { return transaction.tid }
-            }
-            throw ShellFailure(
-                "no-such-transaction", .data, at: text, "no transaction that old", advice: "'log' lists them")
-        }
-    }
-
-    private static func row(_ record: TransactionRecord, _ tid: TransactionID) -> [Cell] {
-        var remark: [String] = []
-        if let source = record.dataTransaction { remark.append("undo: as of \(source.hex)") }
-        guard let data = record.data else {
-            return [.oid(record.oid), .none, .none, .text((remark + ["deleted"]).joined(separator: ", "))]
-        }
-        var name = Cell.none
-        do throws(StorageError) {
-            let understood = try ObjectRecord(Revision(data: data, serial: tid, next: nil), oid: record.oid)
-            name = understood.className.map { .text($0.description) } ?? .none
-        } catch {
-            name = .alert("unreadable")
-            remark.append(error.description)
-        }
-        return [
-            .oid(record.oid), name, .size(data.count), remark.isEmpty ? .none : .text(remark.joined(separator: ", ")),
-        ]
     }
 }
 
@@ -152,5 +140,38 @@ enum TransactionText {
         case .undone: "undone"
         case .other: "other"
         }
+    }
+}
+
+/// The revisions of an object, newest first, asked for in growing batches: nobody knows beforehand how many there are.
+final class RevisionCursor: Cursor {
+    private let storage: any HistoryStorage
+    private let oid: ObjectID
+    private var entries: [HistoryEntry] = []
+    private var index = 0
+    private var limit = 0
+
+    init(_ storage: any HistoryStorage, of oid: ObjectID) { (self.storage, self.oid) = (storage, oid) }
+
+    /// Asks for the newest ones.
+    /// - Throws: `noSuchObject` when the object was never stored.
+    func start() throws(StorageError) {
+        if limit == 0 { try read(50) }
+    }
+
+    func next() throws(StorageError) -> HistoryEntry? {
+        try start()
+        if index == entries.count {
+            guard entries.count == limit, limit < 1 << 24 else { return nil }
+            try read(limit * 4)
+            guard index < entries.count else { return nil }
+        }
+        defer { index += 1 }
+        return entries[index]
+    }
+
+    private func read(_ count: Int) throws(StorageError) {
+        limit = count
+        entries = try storage.history(of: oid, limit: count)
     }
 }

@@ -184,6 +184,8 @@ extension Rendering {
             let heading = TerminalText.escaped(title) + ":"
             try output.write((count > 0 ? "\n" : "") + style.text(heading, .heading) + "\n")
         }
+        // Nothing to say, as of two states that do not differ.
+        if document.text.isEmpty { return }
         let isEscaped = isTerminal || format.isForPeople
         let text = isEscaped ? TerminalText.escaped(document.text, keepsLines: true) : document.text
         try output.write(text + (text.hasSuffix("\n") ? "" : "\n"))

@@ -31,22 +31,19 @@ struct ListTests {
             ])
     }
 
-    @Test("-l tells kind, size, time, oid, title and class, and reads every child for it")
+    @Test("-l tells kind, size, time, oid and title, and reads every child for it; --wide tells the class too")
     func long() throws {
         let look = try Look("fs/zope5.fs")
         let lines = look.run("ls -l /site -o table").lines
-        #expect(
-            lines[0] == "name         kind              size  time                       oid    title"
-                + "                    class                                                     note")
-        #expect(
-            lines[7] == "big_file     File             146 K  2026-11-20 23:24:59 +0000  #0x1b  Big: Pdata chain"
-                + "         OFS.Image.File")
+        #expect(lines[0].hasPrefix("name         kind              size  time                       oid    title     "))
+        #expect(lines[7] == "big_file     File             146 K  2026-11-20 23:24:59 +0000  #0x1b  Big: Pdata chain")
+        #expect(look.run("ls -l /site --wide -o table").lines[7].contains("OFS.Image.File"))
         #expect(lines.count == 13)
         #expect(
             look.run("ls -ld /site/small_file -o json").output == """
                 [
                 {"name":"small_file","path":"/site/small_file","kind":"File","size":15,"time":"2026-11-20T23:24:59.360896Z",\
-                "oid":"000000000000001a","title":"Small","class":"OFS.Image.File","note":null,"record_size":297,\
+                "oid":"000000000000001a","title":"Small","note":null,"class":"OFS.Image.File","record_size":297,\
                 "items":null,"content_type":"text/plain","serial":"040d271cfd45edaa"}
                 ]
 

@@ -48,6 +48,7 @@ struct PlaceTests {
             ("cd /*", "here one is needed", .usage),
             ("cd -", "there is no place before this one", .usage),
             ("cat /site/*x*y", "/site/*x*y: nothing matches", .negative),
+            ("cat /site@~1/.title", "(a time stands at the end: PATH@WHEN)", .data),
             ("cat", "", .done),
         ])
     func nowhere(line: String, message: String, code: ExitCode) throws {

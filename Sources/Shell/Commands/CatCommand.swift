@@ -101,7 +101,7 @@ struct ObjectText {
         if let name = facts.className?.description { line += " (\(name))" }
         line += " \(subject.record.oid.path), written \(TimeText.local(subject.record.serial, zone))"
         guard let source else { return line }
-        if let parameters = source.parameters { line += "\n# parameters: \(parameters)" }
+        if let parameters = source.parameters, !parameters.isEmpty { line += "\n# parameters: \(parameters)" }
         return line
     }
 }

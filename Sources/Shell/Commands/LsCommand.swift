@@ -22,7 +22,9 @@ struct LsCommand: ShellCommand {
         CommandExample("ls '/Plone/**/*.html'", "what a pattern matches"),
     ]
 
-    @Flag(name: [.customShort("l"), .customLong("long")], help: "Tell kind, size, time, oid, title and class.")
+    @Flag(
+        name: [.customShort("l"), .customLong("long")],
+        help: "Tell kind, size, time, oid and title; with --wide the class too.")
     var isLong = false
     @Flag(name: [.customShort("a"), .customLong("attributes")], help: "Attributes too.")
     var showsAttributes = false

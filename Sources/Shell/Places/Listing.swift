@@ -26,8 +26,8 @@ struct Listing {
         }
         return names + [
             Report.Column("kind"), Report.Column("size"), Report.Column("time"), Report.Column("oid"),
-            Report.Column("title", isFlexible: true), Report.Column("class", tone: .dim, isFlexible: true),
-            Report.Column("note", isFlexible: true), Report.Column("record_size", visibility: .detail),
+            Report.Column("title", isFlexible: true), Report.Column("note", isFlexible: true),
+            Report.Column("class", visibility: .detail), Report.Column("record_size", visibility: .detail),
             Report.Column("items", visibility: .detail), Report.Column("content_type", visibility: .detail),
             Report.Column("serial", visibility: .detail),
         ]
@@ -66,7 +66,7 @@ struct Listing {
             facts.problem == nil ? .text(facts.kind) : .alert(Self.word(facts.problem)),
             (facts.contentSize ?? facts.size).map { .size($0) } ?? .none, facts.serial.map { .time($0) } ?? .none,
             node.isObject ? .oid(node.oid) : .none, title(node, facts).map { .text($0) } ?? .none,
-            facts.className.map { .text($0.description) } ?? .none, Self.note(node, facts),
+            Self.note(node, facts), facts.className.map { .text($0.description) } ?? .none,
             facts.size.map { .size($0) } ?? .none, facts.count.map { .integer($0) } ?? .none,
             facts.contentType.map { .text($0) } ?? .none, facts.serial.map { .tid($0) } ?? .none,
         ]

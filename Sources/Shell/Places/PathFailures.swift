@@ -43,6 +43,7 @@ extension ShellFailure {
     }
 
     private static func advice(_ path: String, _ place: Place) -> String? {
+        if let at = path.firstIndex(of: "@"), path[at...].contains("/") { return "a time stands at the end: PATH@WHEN" }
         if let meant = Suggestions.zopePath(path), meant != path { return "did you mean \(meant) ?" }
         return place.path.steps.isEmpty && place.path.origin == .application
             ? "ls / lists what there is; // is the root mapping" : "ls -a \(place) lists what there is"

@@ -17,18 +17,23 @@ struct SampleChecks {
     let names: [String]
     private let paths: [String: String]
 
+    /// The samples that a server of one kind opens: storage name → path.
     /// - Parameter magic: of the files to serve: what one Python wrote the other does not open.
-    init(_ peer: PythonPeer, magic: String, messagePack: Bool = false) throws {
+    static func servable(magic: String) throws -> [String: String] {
         var paths: [String: String] = [:]
         for folder in ["fs", "rescue"] {
-            for name in SampleData.names(in: folder, ending: ".fs") where !Self.unservable.contains(name) {
+            for name in SampleData.names(in: folder, ending: ".fs") where !unservable.contains(name) {
                 let file = "\(folder)/\(name).fs"
                 if try SampleData.bytes(file).starts(with: magic.utf8) { paths[name] = SampleData.path(file) }
             }
         }
-        self.paths = paths
+        #expect(paths.count >= 8)
+        return paths
+    }
+
+    init(_ peer: PythonPeer, magic: String, messagePack: Bool = false) throws {
+        paths = try Self.servable(magic: magic)
         names = paths.keys.sorted()
-        #expect(names.count >= 8)
         server = try PythonServer(peer, serving: paths, messagePack: messagePack)
     }
 

@@ -51,6 +51,7 @@ extension SampleFacts {
     public mutating func paths(_ site: String) throws {
         let workspace = try Workspace(storage)
         let resolver = PathResolver(workspace)
+        var titles = 0
         // What has no oid is an attribute of a class, which the database does not know.
         for member in try SampleData.json("expected/\(site).site.json")["paths"]?.members ?? [] {
             guard let hex = member.value["oid"]?.string else { continue }
@@ -68,10 +69,12 @@ extension SampleFacts {
                 }
                 // A title that is the class's default is not stored.
                 if let title = found.title {
+                    if !title.isEmpty { titles += 1 }
                     facts.expect(title == member.value["title"]?.string, "\(member.key): \(title)")
                 }
             }
         }
+        expect(titles > 12, "\(site): \(titles) titles")
     }
 
     /// The site's users are those that Zope knows, each with the scheme of its password.

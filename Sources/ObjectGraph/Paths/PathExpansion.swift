@@ -31,7 +31,10 @@ private final class PathExpansion: Cursor {
 
     init(_ resolver: PathResolver, steps: [ObjectPath.Step], from start: Place) {
         self.resolver = resolver
-        self.steps = steps
+        // `**/**` leads where `**` does, by ever so many more ways.
+        self.steps = steps.reduce(into: []) { kept, step in
+            if step != .anyDepth || kept.last != .anyDepth { kept.append(step) }
+        }
         frames = [Frame(places: ArrayCursor([start]), step: 0)]
         isRepeating = steps.count { $0 == .anyDepth } > 0
     }

@@ -10,7 +10,7 @@ enum Diagnostics {
     }
 
     static func text(_ failure: ShellFailure, command: String?, format: OutputFormat) -> String {
-        guard format.isJSON else { return TerminalText.escaped(failure.message(command: command)) }
+        guard format.isJSON else { return TerminalText.escaped(clipped(failure).message(command: command)) }
         var members = [("code", failure.code)]
         if let command { members.append(("command", command)) }
         if let place = failure.place { members.append(("where", place)) }
@@ -21,6 +21,23 @@ enum Diagnostics {
         return JSONText.object([("error", error)])
     }
 
+    /// Nobody reads a path of a megabyte, and what is wrong with it would scroll away; programs get all of it.
+    private static func clipped(_ failure: ShellFailure) -> ShellFailure {
+        var failure = failure
+        failure.place = failure.place.map(clipped)
+        failure.what = clipped(failure.what)
+        failure.advice = failure.advice.map(clipped)
+        return failure
+    }
+
+    /// The beginning and the end of a text that would fill a screen.
+    static func clipped(_ text: String) -> String {
+        let (limit, kept) = (600, 240)
+        guard text.unicodeScalars.count > limit else { return text }
+        let scalars = text.unicodeScalars
+        return String(scalars.prefix(kept)) + "…" + String(scalars.suffix(kept))
+    }
+
     static func write(_ message: Report.Message, command: String?, format: OutputFormat) {
         if format.isJSON {
             let member = JSONText.object([("message", JSONText.string(message.text))])
@@ -28,7 +45,7 @@ enum Diagnostics {
         } else {
             let prefix =
                 message.severity == .warning ? "zeoshell: " + (command.map { $0 + ": " } ?? "") + "warning: " : ""
-            write(prefix + TerminalText.escaped(message.text) + "\n")
+            write(prefix + TerminalText.escaped(clipped(message.text)) + "\n")
         }
     }
 

@@ -72,6 +72,11 @@ extension ShellFailure {
 
     public init(_ error: StorageError, at place: String? = nil) {
         switch error {
+        case .noSuchObject(.root):
+            self.init(
+                "no-such-object", .data, at: place ?? ObjectID.root.path, "there is no root object",
+                advice: "the database is empty, or something else: 'info' tells more",
+                details: [Detail("oid", ObjectID.root.hex)])
         case .noSuchObject(let oid):
             self.init(
                 "no-such-object", .data, at: place ?? oid.path, "no such object",
@@ -156,8 +161,11 @@ extension ShellFailure {
     private static func advice(errno number: Int32) -> String? {
         switch number {
         case 2: "check the path"
+        case 5: "the disk may be failing: copy what can be read, and work on the copy"
         case 13: "you may not read it: ask its owner, or work on a copy"
         case 21: "that is a directory: name the Data.fs in it"
+        case 22: "a Data.fs is a regular file: this may be a pipe or a device"
+        case 24: "too many files are open: ulimit -n tells how many may be"
         case 28: "the disk is full"
         default: nil
         }

@@ -53,7 +53,8 @@ extension StorageAddress {
             if !(port.allSatisfy(\.isNumber) && !port.isEmpty), exists(text) { return nil }
         }
         guard !host.isEmpty else {
-            throw AddressError(text, "no host before the port", advice: "write localhost:\(port)")
+            throw AddressError(
+                text, "no host before the port", advice: "write localhost:\(port.isEmpty ? "PORT" : port)")
         }
         guard host.allSatisfy({ !$0.isWhitespace && $0 != "@" }) else {
             throw AddressError(text, "'\(host)' is not a host name", advice: "write HOST:PORT")

@@ -1,8 +1,10 @@
 import ByteCoding
+import Foundation
 import Storages
 import TestSupport
 import Testing
 import ZODB
+import ZODBFile
 
 @testable import Shell
 
@@ -67,6 +69,28 @@ struct FailureTests {
             "zeoshell: cat: h:1: protocol error: odd ("
         ),
     ]
+
+    @Test("a message of a screenful is told by its beginning and its end; a script gets all of it")
+    func clipped() {
+        let path = String(repeating: "/a", count: 500_000) + "/end"
+        let failure = ShellFailure.noSuchPath(path)
+        let text = Diagnostics.text(failure, command: "ls", format: .plain)
+        #expect(text.count < 600)
+        #expect(text.hasPrefix("zeoshell: ls: /a/a/a"))
+        #expect(text.contains("…") && text.hasSuffix("/a/a/end: no such object"))
+        #expect(Diagnostics.text(failure, command: "ls", format: .json).contains(path))
+    }
+
+    @Test("an empty database and what is no file at all are told apart from damage")
+    func nothingThere() throws {
+        let empty = ShellFailure(StorageError.noSuchObject(.root), at: "/")
+        #expect(empty.message(command: "ls").contains("the database is empty"))
+        let pipe = FileManager.default.temporaryDirectory.appending(path: "zeoshell-\(UUID().uuidString)").path
+        #expect(mkfifo(pipe, 0o600) == 0)
+        defer { unlink(pipe) }
+        let error = #expect(throws: StorageError.self) { _ = try FileStorage(pipe) }
+        #expect(ShellFailure(try #require(error)).message(command: "ls").contains("may be a pipe or a device"))
+    }
 
     @Test(
         "tell every storage error with its exit code, its word for scripts, where, what and what to try",

@@ -67,7 +67,7 @@ struct StorageAddressTests {
             ("", "empty", "HOST:PORT"), ("localhost", "neither", "localhost:8800"),
             ("db1:", "not a port", "1 to 65535"),
             ("db1:99999", "not a port", "1 to 65535"), ("db1:0", "not a port", "1 to"),
-            (":8800", "no host", "localhost:8800"),
+            (":8800", "no host", "localhost:8800"), (":", "no host", "localhost:PORT"),
             ("::1:8800", "needs brackets", "[::1]:8800"), ("[::1]", "no port", "[::1]:8800"),
             ("[::1:8800", "not closed", "["),
             ("[db1]:1", "not an IPv6 address", "["), ("zeo://db1:9001?storge=1", "unknown key 'storge'", "storage"),

@@ -47,6 +47,8 @@ struct SharedView: Sendable {
     mutating func apply(_ invalidation: Invalidation) {
         for oid in invalidation.oids {
             cache.invalidate(oid, in: invalidation.tid)
+            // Tids only grow; a server that repeats itself does not fill the memory.
+            if let last = loading[oid]?.invalidations.last, invalidation.tid <= last { continue }
             loading[oid]?.invalidations.append(invalidation.tid)
         }
         // Known already when it was under way while the server answered what was missed.

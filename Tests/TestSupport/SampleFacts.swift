@@ -1,4 +1,4 @@
-public import ObjectGraph
+internal import ObjectGraph
 public import Pickle
 public import ZODB
 

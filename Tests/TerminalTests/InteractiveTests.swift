@@ -26,6 +26,18 @@ struct InteractiveTests {
         #expect(shell.terminal.isCooked)
     }
 
+    @Test("Ctrl-\\ is not the end")
+    func quitSignal() throws {
+        let shell = try Shell()
+        try shell.waitForPrompt()
+        shell.terminal.send("\u{1c}")
+        shell.terminal.send("info --fields kind\n")
+        try shell.terminal.wait(for: "kind  FileStorage FS30")
+        try shell.waitForPrompt()
+        shell.terminal.send("quit\n")
+        #expect(try shell.terminal.exitStatus() == 0)
+    }
+
     @Test("Ctrl-C forgets the line, Ctrl-D leaves")
     func control() throws {
         let shell = try Shell()

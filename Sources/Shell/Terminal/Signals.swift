@@ -52,6 +52,9 @@ public final class Signals: EditorEventSource {
             let mayBeIgnored = number == SIGHUP || number == SIGINT && endsAtSecondInterrupt
             if !mayBeIgnored || !Self.isIgnored(number) { Self.install(number) }
         }
+        // Ctrl-\ would be answered by the runtime's backtrace, with the terminal as the editor left it. At a prompt
+        // it means nothing, as in a shell; a command line it ends, without a word. Children get the default back.
+        signal(SIGQUIT, endsAtSecondInterrupt ? SIG_DFL : SIG_IGN)
     }
 
     private static func isIgnored(_ number: Int32) -> Bool {

@@ -6,7 +6,8 @@ import Testing
 struct InteractiveTests {
     @Test("a session begins with a banner and a prompt, answers, recalls a line, and quits")
     func session() throws {
-        let shell = try Shell()
+        // Wide enough for the banner to be one line wherever the sources lie.
+        let shell = try Shell(columns: 400)
         try shell.terminal.wait(for: "FileStorage FS30 · 117 objects · 203 K ·")
         try shell.terminal.wait(for: "last commit 2026-11-20 23:24 by / admin: delete deleted_later · read-only")
         try shell.terminal.wait(for: "help · ls · find · log")

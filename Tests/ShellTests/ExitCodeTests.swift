@@ -18,13 +18,17 @@ struct ExitCodeTests {
     @Test("1: done, and the answer is no")
     func negative() throws {
         #expect(try program.run(["connect", Self.file, "-c", "!false"]).status == 1)
+        let run = try program.run(["ls", Self.file, "/site/*.gif", "-o", "json"])
+        #expect(run.status == 1)
+        #expect(run.output == "[]\n")
+        #expect(run.errors == #"{"note":{"message":"/site/*.gif: nothing matches"}}"# + "\n")
     }
 
     @Test(
         "2: wrong usage",
         arguments: [
             [], ["log"], ["log", file, "--limit", "x"], ["log", file, "--bogus"], ["frobnicate"],
-            ["log", file, "-o", "xml"],
+            ["log", file, "-o", "xml"], ["ls", file, "/["], ["cat", file, "/site@soon"], ["cd", file, "/site"],
             ["connect", file, "-c", "lgo"], ["connect", file, "-c", "log 'x"], ["quit"],
             ["log", file, "--since", "soon"],
             ["info", "zeo://h:1?storge=x"], ["log", file, "--fields", "nope"], ["connect", file, "-c", "info $nope"],
@@ -77,6 +81,11 @@ struct ExitCodeTests {
     @Test("7: the data: no such transaction, no Data.fs")
     func data() throws {
         #expect(try program.run(["show", Self.file, "0400000000000000"]).status == 7)
+        #expect(try program.run(["cat", Self.file, "/nope"]).status == 7)
+        let missing = try program.run(["get", SampleData.path("fs/py3-zodb6-refs.fs"), "#dead", "-o", "json"])
+        #expect(missing.status == 7)
+        #expect(missing.output == "")
+        #expect(try JSONValue(parsing: Array(missing.errors.utf8))["error"]?["oid"] == .string("000000000000dead"))
         let run = try program.run(["info", SampleData.path("README.md"), "-o", "json"])
         #expect(run.status == 7)
         #expect(try JSONValue(parsing: Array(run.errors.utf8))["error"]?["code"] == .string("corrupt"))

@@ -120,11 +120,18 @@ final class PseudoTerminal {
             if waitpid(process, &raw, WNOHANG) == process {
                 let ended = raw & 0x7f == 0 ? raw >> 8 & 0xff : 128 + raw & 0x7f
                 status = ended
+                // The end may be seen before the last words are read.
+                while hasMore, try readMore(until: Date()) {}
                 return ended
             }
             guard Date() < deadline else { throw Failure(description: "still running:\n\(screen.text)") }
             _ = try readMore(until: Date().addingTimeInterval(0.05))
         }
+    }
+
+    private var hasMore: Bool {
+        var waiting = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
+        return poll(&waiting, 1, 0) > 0
     }
 
     /// - Returns: false when the program has closed the terminal.

@@ -3,8 +3,8 @@ public import ZODB
 
 /// What `find` looks for; an object has to meet every part that is set.
 public struct FindQuery {
-    /// The class: `OFS.Image.File`, or only `File`, each perhaps with `*` and `?`.
-    public var className: String?
+    /// Classes, one of which it must be: `OFS.Image.File`, or only `File`, each perhaps with `*` and `?`; none for any.
+    public var classNames: [String] = []
     /// Bytes: of a file's content, of any other object's record.
     public var minimumSize: Int?
     public var maximumSize: Int?
@@ -15,7 +15,7 @@ public struct FindQuery {
     public init() {}
 
     var isEmpty: Bool {
-        className == nil && minimumSize == nil && maximumSize == nil && since == nil && conditions.isEmpty
+        classNames.isEmpty && minimumSize == nil && maximumSize == nil && since == nil && conditions.isEmpty
     }
 
     /// `title == 'News'`: a value of the object, compared with a literal.
@@ -24,6 +24,10 @@ public struct FindQuery {
             case equal = "==", notEqual = "!=", atMost = "<=", atLeast = ">=", less = "<", greater = ">"
             /// The text holds the other.
             case contains = "~"
+            /// There is such a value; written as nothing at all.
+            case exists = ""
+
+            static let written = allCases.filter { $0 != .exists }
         }
 
         /// The way from the object to the value: `.title`, `.data["x"]`; a bare name is an item or an attribute.
@@ -34,35 +38,42 @@ public struct FindQuery {
 }
 
 extension FindQuery.Condition {
-    /// Reads `title == 'News'`, `.size>1000`, `title ~ News`, `enabled=True`; a word without quotes is a text.
+    /// Reads `title == 'News'`, `.size>1000`, `title ~ News`, `enabled=True`; a word without quotes is a text. `title`
+    /// alone asks whether there is one.
     public init(parsing text: String) throws(PathSyntaxError) {
         let bytes = Array(text.utf8)
         guard let (start, end, comparison) = Self.comparison(in: bytes) else {
-            throw PathSyntaxError(reason: "a comparison is missing: one of == != < <= > >= ~", offset: bytes.count)
+            self.init(path: try Self.way(text.trimmed), comparison: .exists, value: .none)
+            return
         }
         let left = String(decoding: bytes[..<start], as: UTF8.self).trimmed
         let right = String(decoding: bytes[end...], as: UTF8.self).trimmed
         guard !left.isEmpty, !right.isEmpty else {
             throw PathSyntaxError(reason: "something is missing beside \(comparison.rawValue)", offset: start)
         }
-        let path = try ObjectPath(parsing: left)
-        let components: [Component] = path.steps.compactMap { step in
-            if case .child(let component) = step { component } else { nil }
-        }
-        guard path.origin == .current, path.when == nil, components.count == path.steps.count else {
-            throw PathSyntaxError(reason: "\(left) is no way from an object to one of its values", offset: 0)
-        }
-        self.path = components
-        self.comparison = comparison
+        let path = try Self.way(left)
         if let literal = try? PythonLiteral(parsing: right) {
-            value = literal
+            self.init(path: path, comparison: comparison, value: literal)
         } else {
             // A word; anything that begins like a literal and is none is a mistake.
             guard let first = right.utf8.first, !"'\"([{".utf8.contains(first) else {
                 throw PathSyntaxError(reason: "\(right) is no Python value", offset: end)
             }
-            value = .string(Array(right.utf8))
+            self.init(path: path, comparison: comparison, value: .string(Array(right.utf8)))
         }
+    }
+
+    private static func way(_ text: String) throws(PathSyntaxError) -> [Component] {
+        let path = try ObjectPath(parsing: text)
+        let components: [Component] = path.steps.compactMap { step in
+            if case .child(let component) = step { component } else { nil }
+        }
+        guard path.origin == .current, path.when == nil, !components.isEmpty, components.count == path.steps.count
+        else {
+            throw PathSyntaxError(
+                reason: "\(text) is neither a value of an object nor a comparison (== != < <= > >= ~)", offset: 0)
+        }
+        return components
     }
 
     /// The first comparison outside brackets.
@@ -75,7 +86,7 @@ extension FindQuery.Condition {
             default: break
             }
             guard depth == 0 else { continue }
-            for comparison in Comparison.allCases where bytes[index...].starts(with: comparison.rawValue.utf8) {
+            for comparison in Comparison.written where bytes[index...].starts(with: comparison.rawValue.utf8) {
                 return (index, index + comparison.rawValue.utf8.count, comparison)
             }
             if bytes[index] == UInt8(ascii: "=") { return (index, index + 1, .equal) }
@@ -85,6 +96,7 @@ extension FindQuery.Condition {
 
     func holds(for found: PythonLiteral) -> Bool {
         switch comparison {
+        case .exists: return true
         case .equal: return value.matches(found)
         case .notEqual: return !value.matches(found)
         case .contains:
@@ -127,27 +139,29 @@ extension Workspace {
         progress: @escaping (Int) -> Void = { _ in }
     ) -> any Cursor<Place> {
         let walk = Walk(self, from: place, options)
-        let pattern = query.className.flatMap { GlobPattern($0) }
+        let classes = query.classNames.map { (text: $0, pattern: GlobPattern($0)) }
         var seen = 0
         return GeneratingCursor { [self] () throws(StorageError) -> Place? in
             while let place = try walk.next() {
                 seen += 1
                 if seen.isMultiple(of: 256) { progress(seen) }
-                if try meets(place, query, pattern) { return place }
+                if try meets(place, query, classes) { return place }
             }
             return nil
         }
     }
 
-    private func meets(_ place: Place, _ query: FindQuery, _ pattern: GlobPattern?) throws(StorageError) -> Bool {
+    private typealias ClassTest = (text: String, pattern: GlobPattern?)
+
+    private func meets(_ place: Place, _ query: FindQuery, _ classes: [ClassTest]) throws(StorageError) -> Bool {
         if query.isEmpty { return true }
         // What cannot be read can be found by the class that its reference names, and by nothing else.
         guard place.node.problem == nil, let subject = try readable(place.node) else {
             var rest = query
-            rest.className = nil
-            return rest.isEmpty && Self.matches(place.node.className, query.className, pattern)
+            rest.classNames = []
+            return rest.isEmpty && Self.matches(place.node.className, classes)
         }
-        if query.className != nil, !Self.matches(subject.className, query.className, pattern) { return false }
+        guard Self.matches(subject.className, classes) else { return false }
         if let since = query.since, subject.record.serial < since { return false }
         if query.minimumSize != nil || query.maximumSize != nil {
             let facts = try facts(of: subject)
@@ -155,28 +169,33 @@ extension Workspace {
             guard size >= query.minimumSize ?? 0, size <= query.maximumSize ?? .max else { return false }
         }
         for condition in query.conditions {
-            guard let value = try literal(condition.path, of: subject), condition.holds(for: value) else {
+            guard let found = try value(condition.path, of: subject) else { return false }
+            if condition.comparison == .exists { continue }
+            // A value that no literal spells equals none.
+            guard let literal = PythonLiteral(found.slot, in: found.document), condition.holds(for: literal) else {
                 return false
             }
         }
         return true
     }
 
-    /// The value at the end of a way; nil when there is none, or none that a literal spells.
-    private func literal(_ path: [Component], of subject: Subject) throws(StorageError) -> PythonLiteral? {
+    /// The value at the end of a way; nil when there is none.
+    private func value(_ path: [Component], of subject: Subject) throws(StorageError) -> Subject? {
         var subject = subject
         for component in path {
             guard let node = try child(component, of: subject), let next = try readable(node) else { return nil }
             subject = next
         }
-        return PythonLiteral(subject.slot, in: subject.document)
+        return subject
     }
 
-    private static func matches(_ className: GlobalName?, _ wanted: String?, _ pattern: GlobPattern?) -> Bool {
-        guard let wanted else { return true }
+    private static func matches(_ className: GlobalName?, _ classes: [ClassTest]) -> Bool {
+        guard !classes.isEmpty else { return true }
         guard let className else { return false }
         let full = className.description
-        if let pattern { return pattern.matches(full) || pattern.matches(className.name) }
-        return wanted == full || wanted == className.name
+        return classes.contains { wanted in
+            if let pattern = wanted.pattern { return pattern.matches(full) || pattern.matches(className.name) }
+            return wanted.text == full || wanted.text == className.name
+        }
     }
 }

@@ -123,6 +123,10 @@ private final class ConnectionHandler: ChannelInboundHandler {
         context.eventLoop.scheduleTask(in: TimeAmount(greetingTimeout)) {
             handler.value.perform(handler.value.connection.greetingTimedOut(afterSeconds: seconds))
         }
+        // A server that greets is alive; registering may wait for its other work, but not for ever: cron would hang.
+        context.eventLoop.scheduleTask(in: TimeAmount(greetingTimeout * 6)) {
+            handler.value.perform(handler.value.connection.setupTimedOut(afterSeconds: seconds * 6))
+        }
         heartbeat = context.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(60), delay: .seconds(60)) { _ in
             handler.value.perform(handler.value.connection.minutePassed())
         }

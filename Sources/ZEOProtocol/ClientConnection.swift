@@ -154,6 +154,14 @@ public struct ClientConnection: Sendable {
         return actions
     }
 
+    /// A greeting, and then no end of the registration after so long: the server hangs.
+    public mutating func setupTimedOut(afterSeconds seconds: Double) -> [Action] {
+        guard case .setup = phase else { return [] }
+        var actions: [Action] = []
+        fail(lost("the server greeted us, and did not answer our registration within \(seconds) s: it hangs"), &actions)
+        return actions
+    }
+
     /// A minute has gone by since the last time.
     public mutating func minutePassed() -> [Action] {
         guard case .ready(let dialect) = phase else { return [] }

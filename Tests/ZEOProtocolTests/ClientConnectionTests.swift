@@ -306,6 +306,18 @@ struct ConnectionFailureTests {
         var late = Dialogue()
         _ = late.open(at: TransactionID(1))
         #expect(late.connection.greetingTimedOut(afterSeconds: 5) == [])
+        #expect(late.connection.setupTimedOut(afterSeconds: 30) == [])
+    }
+
+    @Test("a server that greets and then hangs is given up, so that no script waits for ever")
+    func hangs() {
+        var dialogue = Dialogue()
+        _ = dialogue.server(says: "Z5")
+        #expect(dialogue.connection.greetingTimedOut(afterSeconds: 5) == [])
+        guard case .close(.connection(.lost(_, let why)))? = dialogue.connection.setupTimedOut(afterSeconds: 30).first
+        else { return #expect(Bool(false)) }
+        #expect(why.contains("did not answer our registration within 30"))
+        #expect(dialogue.connection.received(Frame.bytes([0])) == [])
     }
 
     @Test("a server that closes on our answer refused the version")

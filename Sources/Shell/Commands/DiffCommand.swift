@@ -29,7 +29,7 @@ struct DiffCommand: ShellCommand {
         let printer = try DifferencePrinter(try session.workspace)
         let (document, isDifferent) = printer.document(before, after)
         return Report(.documents(ArrayCursor([document]), isList: false)) {
-            Report.Conclusion(isNegative: isDifferent)
+            Report.Conclusion(messages: isDifferent ? [] : [Report.Message("no difference")], isNegative: isDifferent)
         }
     }
 

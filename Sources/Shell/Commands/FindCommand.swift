@@ -14,7 +14,7 @@ struct FindCommand: ShellCommand {
         Everything below each path, the path first, each object once; objects that only attributes lead to come last.
         Without a test all are listed. A class goes by its whole name or by the last part of it. Sizes are bytes of a
         file's content, else of the record: +50M is more than that, -1k less, 10 exactly. A test is an attribute, an
-        operator (== != < <= > >=, ~ for a pattern) and a Python literal; an attribute alone asks whether there is one.
+        operator (== != < <= > >=, ~ for a part of a text) and a Python literal; an attribute alone asks whether there is one.
         Several --class or --name: one must fit; several --where or --size: all.
         Exit code 1 when nothing is found.
         """
@@ -28,8 +28,10 @@ struct FindCommand: ShellCommand {
     @Option(
         name: .customLong("class"),
         help: ArgumentHelp("A class: its name, the last part of it, or a pattern.", valueName: "glob"))
-    var className: String?
-    @Option(help: ArgumentHelp("The last step of the path, or a pattern.", valueName: "glob")) var name: String?
+    var classNames: [String] = []
+    @Option(
+        name: .customLong("name"), help: ArgumentHelp("The last step of the path, or a pattern.", valueName: "glob"))
+    var lastSteps: [String] = []
     @Option(
         name: .customLong("where"), parsing: .unconditionalSingleValue,
         help: ArgumentHelp("A test of an attribute: title == 'News'.", valueName: "test"))
@@ -46,7 +48,7 @@ struct FindCommand: ShellCommand {
         let operands = try session.places(paths)
         let workspace = try session.workspace
         let progress = session.progress
-        let name = name.map { (text: $0, pattern: GlobPattern($0)) }
+        let names = lastSteps.map { (text: $0, pattern: GlobPattern($0)) }
         var options = Walk.Options()
         options.attributes = true
         var found: (any Cursor<Place>)?
@@ -54,7 +56,7 @@ struct FindCommand: ShellCommand {
         let rows = ClosureCursor<[Cell]> { () throws(StorageError) in
             while true {
                 while let place = try found?.next() {
-                    if let name, !Self.fits(place, name.text, name.pattern) { continue }
+                    if !names.isEmpty, !names.contains(where: { Self.fits(place, $0.text, $0.pattern) }) { continue }
                     count += 1
                     return Self.row(place, try workspace.facts(of: place.node))
                 }
@@ -64,7 +66,10 @@ struct FindCommand: ShellCommand {
         }
         return Report(.table(Report.Table(Self.columns, rows))) {
             var conclusion = operands.conclusion
-            if count == 0 { conclusion.isNegative = true }
+            if count == 0 {
+                conclusion.isNegative = true
+                if conclusion.failures.isEmpty { conclusion.messages.append(Report.Message("nothing found")) }
+            }
             return conclusion
         }
     }
@@ -76,7 +81,7 @@ struct FindCommand: ShellCommand {
 
     private func query(_ session: Session) throws -> FindQuery {
         var query = FindQuery()
-        query.className = className
+        query.classNames = classNames
         for test in tests {
             do throws(PathSyntaxError) {
                 query.conditions.append(try FindQuery.Condition(parsing: test))

@@ -104,6 +104,31 @@ extension ShellFailure {
         case .io(let what, let number):
             self.init("io", .environment, at: place, "\(StorageError.io(what, errno: number))", advice: nil)
             advice = Self.advice(errno: number)
+        case .readOnly(let what):
+            self.init(
+                "read-only", .refused, at: place ?? what, "read-only: nothing can be written",
+                advice: "start with --rw, or type: mode rw")
+        case .conflict(let oid, let committed, let read):
+            self.init(
+                "conflict", .conflict, at: place ?? oid.path,
+                "changed by transaction \(committed) after it had been read as of \(read)",
+                advice: "nothing is lost: 'retry', 'diff' or 'abort'",
+                details: [
+                    Detail("oid", oid.hex), Detail("committed", committed.hex), Detail("read", read.hex),
+                ])
+        case .undoFailed(let tid, let obstacles):
+            self.init(
+                "undo-failed", .conflict, at: place ?? tid.hex,
+                "cannot be undone: "
+                    + obstacles.map { obstacle in
+                        obstacle.oid.map { "\($0.path): \(obstacle.reason)" } ?? obstacle.reason
+                    }.joined(separator: "; "),
+                advice: "'undo --explain \(tid.hex)' tells what is in the way", details: [Detail("tid", tid.hex)])
+        case .wrongState(let what): self.init("wrong-state", .data, at: place, what)
+        case .locked(let what):
+            self.init(
+                "locked", .environment, at: place ?? what, "another process has it open for writing",
+                advice: "connect to the server that serves it, or stop that first")
         case .interrupted: self.init("interrupted", .interrupted, at: nil, "interrupted")
         case .remote(let className, let message):
             let isConflict = className.hasSuffix("ConflictError")

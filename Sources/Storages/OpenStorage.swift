@@ -12,15 +12,19 @@ public struct OpeningOptions: Hashable, Sendable {
     public var timeout: Double?
     /// Where a Data.fs keeps its blobs; the address's own word comes first.
     public var blobDirectory: String?
+    /// Whether it may be written to: then a Data.fs is locked, and a server asked for leave to write.
+    public var isWritable: Bool
     /// What a server's log is to call us: `zeoshell:USER@HOST`.
     public var clientLabel: String?
 
     public init(
-        storageName: String? = nil, timeout: Double? = nil, blobDirectory: String? = nil, clientLabel: String? = nil
+        storageName: String? = nil, timeout: Double? = nil, blobDirectory: String? = nil, isWritable: Bool = false,
+        clientLabel: String? = nil
     ) {
         self.storageName = storageName
         self.timeout = timeout
         self.blobDirectory = blobDirectory
+        self.isWritable = isWritable
         self.clientLabel = clientLabel
     }
 }

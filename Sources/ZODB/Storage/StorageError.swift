@@ -20,10 +20,32 @@ public enum StorageError: Error, Hashable, Sendable {
     case connection(ConnectionFailure)
     /// The operating system refused: what was tried, and the error number.
     case io(String, errno: Int32)
+    /// Opened for reading only, or the server says so: what refused.
+    case readOnly(String)
+    /// Somebody else has committed a newer revision, and it cannot be merged with this one.
+    case conflict(ObjectID, committed: TransactionID, read: TransactionID)
+    /// A transaction cannot be undone: for each object in the way, why.
+    case undoFailed(TransactionID, [UndoObstacle])
+    /// A call that does not fit what is going on: a store after the vote, a storage closed by an error before.
+    case wrongState(String)
+    /// Somebody else has the file open for writing.
+    case locked(String)
     /// The user cancelled.
     case interrupted
     /// An exception that the server raised and that has no case here: its class, and what it said.
     case remote(className: String, message: String)
+}
+
+/// An object that keeps a transaction from being undone.
+public struct UndoObstacle: Hashable, Sendable {
+    /// nil where a server does not tell.
+    public var oid: ObjectID?
+    public var reason: String
+
+    public init(oid: ObjectID?, reason: String) {
+        self.oid = oid
+        self.reason = reason
+    }
 }
 
 /// Why there is no connection, told apart because the cure differs.
@@ -57,6 +79,16 @@ extension StorageError: CustomStringConvertible {
         case .corrupt(let what, let error): "\(what): \(error)"
         case .connection(let failure): failure.description
         case .io(let what, let number): "\(what): \(Self.text(of: number))"
+        case .readOnly(let what): "\(what): read-only"
+        case .conflict(let oid, let committed, let read):
+            "object \(oid) was changed by transaction \(committed) after it had been read as of \(read)"
+        case .undoFailed(let tid, let obstacles):
+            "transaction \(tid) cannot be undone: "
+                + obstacles.map { obstacle in
+                    obstacle.oid.map { "\($0): \(obstacle.reason)" } ?? obstacle.reason
+                }.joined(separator: "; ")
+        case .wrongState(let what): what
+        case .locked(let what): "\(what): locked by another process"
         case .interrupted: "interrupted"
         case .remote(let className, let message): "the server raised \(className): \(message)"
         }

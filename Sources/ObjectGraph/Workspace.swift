@@ -3,14 +3,17 @@ public import ZODB
 
 /// A consistent view of a database: every object as of one transaction, read when asked for.
 ///
-/// One thread owns a workspace. Reads are cached in parsed form, bounded; nothing is ever executed.
+/// One thread owns a workspace. Reads are cached in parsed form, bounded; nothing is ever executed. Edits are staged in
+/// it (`stage`), seen by every read as of `stagedView`, and written by `commit`.
 public final class Workspace {
     public let storage: any Storage
     /// Raised to stop what is being done: every load looks at it.
     public let interruption: Interruption
     /// The transaction whose database state is shown, unless a call names another. It may be set to an earlier one,
     /// and to any up to the last that the storage knows; not to one still to come.
-    public var at: TransactionID { didSet { last = max(last, at) } }
+    public var at: TransactionID { didSet { if !at.isStaged { last = max(last, at) } } }
+    /// The transaction whose state the edits were made on: what is not edited is read as of then.
+    public internal(set) var basis: TransactionID
 
     /// The latest transaction known to exist: what is current then is known to be right so far, and no further.
     private var last: TransactionID
@@ -20,7 +23,14 @@ public final class Workspace {
     private var failures: [RecordKey: StorageError] = [:]
     private var knownGeneration: PythonGeneration?
 
+    var staging = Staging()
+    /// Grows with every edit, and every edit taken back.
+    var editCount: UInt64 = 0
+    /// Oids got from the storage and not used yet.
+    var spareOIDs: [ObjectID] = []
+
     private static let failureLimit = 10_000
+    static let oidBatch = 100
 
     /// - Parameters:
     ///   - tid: the state to show; by default that of the last transaction.
@@ -34,6 +44,7 @@ public final class Workspace {
         cache = RecordCache(limit: cacheSize)
         last = try storage.lastTransaction()
         at = tid ?? last
+        basis = last
     }
 
     /// The object as of `tid`, by default as of the workspace's own transaction.
@@ -41,7 +52,11 @@ public final class Workspace {
     ///   the storage has to say.
     public func object(_ oid: ObjectID, at tid: TransactionID? = nil) throws(StorageError) -> ObjectRecord {
         try interruption.check()
-        let tid = tid ?? at
+        var tid = tid ?? at
+        if tid.isStaged {
+            if let staged = staging[oid] { return staged.record }
+            tid = basis
+        }
         if let record = cache.record(oid, at: tid) { return record }
         if let failure = failures[RecordKey(oid: oid, at: tid)] { throw failure }
         do throws(StorageError) {
@@ -54,7 +69,12 @@ public final class Workspace {
 
     /// Loads several objects at once, as far as they are not at hand; what fails will say so when asked for.
     public func prefetch(_ oids: [ObjectID], at tid: TransactionID? = nil) {
-        let tid = tid ?? at
+        var tid = tid ?? at
+        var oids = oids
+        if tid.isStaged {
+            oids.removeAll { staging[$0] != nil }
+            tid = basis
+        }
         let wanted = oids.filter { cache.record($0, at: tid) == nil && failures[RecordKey(oid: $0, at: tid)] == nil }
         guard wanted.count > 1, !interruption.isRaised else { return }
         for (oid, result) in zip(wanted, storage.load(wanted, at: tid)) {
@@ -71,8 +91,15 @@ public final class Workspace {
     @discardableResult
     public func refresh() throws(StorageError) -> [Invalidation] {
         let news = try (storage as? any SharedStorage)?.poll() ?? []
-        at = try storage.lastTransaction()
+        try move(to: try storage.lastTransaction())
         return news
+    }
+
+    /// Looks at the state of `tid` from now on, edits included: each stays based on the revision that was edited.
+    public func move(to tid: TransactionID) throws(StorageError) {
+        at = tid
+        basis = tid
+        if let stagedView { at = stagedView }
     }
 
     /// Which Python wrote the records: what the storage says, else what the root object looks like.

@@ -47,7 +47,8 @@ public final class Session {
     /// A moment of the past to look at instead; nil for the snapshot.
     public var past: TransactionID?
     /// What commands read: everything up to this transaction.
-    public var at: TransactionID { past ?? snapshot }
+    /// With edits staged, the snapshot as they leave it.
+    public var at: TransactionID { past ?? openWorkspace?.stagedView ?? snapshot }
     /// What others have committed since the snapshot, oldest first.
     public private(set) var news: [Invalidation] = []
 
@@ -174,10 +175,16 @@ extension Session {
         if let remote = opened as? any RemoteStorage { _ = try remote.ping() }
         try poll()
         let seen = news
-        snapshot = try storage.lastTransaction()
+        try move(to: try storage.lastTransaction())
+        return seen
+    }
+
+    /// Makes `tid` the snapshot: after a refresh, after a commit of our own. Staged edits stay, on top of it.
+    func move(to tid: TransactionID) throws {
+        snapshot = tid
         news = []
         past = nil
-        return seen
+        try openWorkspace?.move(to: tid)
     }
 
     /// Whether the storage can be asked right now; false while a connection is lost.

@@ -1,0 +1,83 @@
+internal import Pickle
+public import ZODB
+
+/// Why a commit did not succeed, as far as it is known.
+public enum CommitFailure: Error, Hashable, Sendable {
+    /// Nothing was written: the edits are still staged.
+    case refused(StorageError)
+    /// The connection was lost after the server had been told to finish: the transaction may have happened or not.
+    case inDoubt(StorageError)
+}
+
+/// What a commit did.
+public struct CommitResult: Hashable, Sendable {
+    /// nil after a dry run.
+    public var tid: TransactionID?
+    public var objectCount: Int
+    /// Bytes of the records.
+    public var size: Int
+    /// Objects that the storage merged with what others had committed.
+    public var mergedOIDs: [ObjectID]
+}
+
+extension Workspace {
+    /// Writes all edits as one transaction. Afterwards the workspace shows the state of that transaction, with no edits;
+    /// after any error they are all still there.
+    /// - Parameter dryRun: goes as far as the vote, which finds conflicts, and takes everything back.
+    public func commit(
+        _ metadata: TransactionMetadata, dryRun: Bool = false
+    ) throws(CommitFailure) -> CommitResult {
+        let objects = stagedObjects
+        var isFinishing = false
+        do throws(StorageError) {
+            guard let storage = storage as? any WritableStorage else { throw .readOnly(storage.name) }
+            let transaction = try storage.begin(metadata)
+            let merged: [ObjectID]
+            do throws(StorageError) {
+                merged = try vote(objects, in: transaction)
+            } catch {
+                transaction.abort()
+                throw error
+            }
+            var result = CommitResult(
+                tid: nil, objectCount: objects.count, size: objects.reduce(0) { $0 + $1.record.document.source.count },
+                mergedOIDs: merged)
+            guard !dryRun else {
+                transaction.abort()
+                return result
+            }
+            isFinishing = true
+            let tid = try transaction.finish()
+            result.tid = tid
+            committed(tid)
+            return result
+        } catch {
+            if case .connection = error, isFinishing { throw .inDoubt(error) }
+            throw .refused(error)
+        }
+    }
+
+    private func vote(
+        _ objects: [StagedObject], in transaction: any StorageTransaction
+    ) throws(StorageError) -> [ObjectID] {
+        for object in objects {
+            try interruption.check()
+            let data = object.record.document.source
+            if let contents = object.contents {
+                try transaction.storeBlob(data, for: object.oid, basedOn: object.baseSerial, contents: try contents())
+            } else {
+                try transaction.store(data, for: object.oid, basedOn: object.baseSerial)
+            }
+        }
+        return try transaction.vote().changedOIDs
+    }
+
+    /// The edits have become transaction `tid`.
+    public func committed(_ tid: TransactionID) {
+        abort()
+        // Others may have committed after us; what we wrote is in any later state.
+        let last = (try? storage.lastTransaction()) ?? tid
+        basis = max(last, tid)
+        at = basis
+    }
+}

@@ -1,0 +1,164 @@
+internal import Synchronization
+
+/// A database in memory: all that a Data.fs does, with all its history, until it is released.
+///
+/// A transaction begins at once; it waits for others, and meets their changes, when it votes. Several storages may show
+/// one database (`init(sharing:)`), as several clients of one server do: each is told by `poll` what the others commit.
+///
+/// It may lie over another storage, whose objects then show through as they were at one transaction: see
+/// `OverlayStorage`, which is made of that.
+public final class MemoryStorage: Storage {
+    /// What several storages share.
+    final class Database: Sendable {
+        let history = Mutex(MemoryHistory())
+        let oids: Mutex<UInt64>
+        let gate = CommitGate()
+        let base: Base?
+
+        init(base: Base?, firstOID: UInt64) {
+            self.base = base
+            oids = Mutex(firstOID)
+        }
+    }
+
+    /// The storage that shows through, as of a transaction.
+    struct Base: Sendable {
+        let storage: any Storage
+        let tid: TransactionID
+    }
+
+    /// What this storage, other than those that share its database, has seen and done.
+    private struct View: Sendable {
+        var polled = TransactionID.none
+        var own: Set<TransactionID> = []
+        var isClosed = false
+    }
+
+    public let name: String
+    public let isWritable: Bool
+    let database: Database
+    let interruption: Interruption?
+    private let view = Mutex(View())
+
+    /// An empty database.
+    public convenience init(_ name: String = "memory", interruption: Interruption? = nil) {
+        self.init(name, over: nil, firstOID: 1, interruption: interruption)
+    }
+
+    /// Another storage of the same database.
+    public init(sharing other: MemoryStorage, isWritable: Bool = true) {
+        name = other.name
+        self.isWritable = isWritable
+        database = other.database
+        interruption = other.interruption
+        view.withLock { $0.polled = database.history.withLock { $0.lastTransaction } }
+    }
+
+    init(_ name: String, over base: Base?, firstOID: UInt64, interruption: Interruption?) {
+        self.name = name
+        isWritable = true
+        database = Database(base: base, firstOID: firstOID)
+        self.interruption = interruption
+    }
+
+    public func information() throws(StorageError) -> StorageInformation {
+        let (count, size) = database.history.withLock { ($0.records.count, $0.size) }
+        return StorageInformation(kind: "memory", storageName: name, objectCount: count, size: size)
+    }
+
+    public func lastTransaction() throws(StorageError) -> TransactionID {
+        let own = database.history.withLock { $0.lastTransaction }
+        return own == .none ? database.base?.tid ?? .none : own
+    }
+
+    public func load(_ oid: ObjectID, at tid: TransactionID) throws(StorageError) -> Revision {
+        let (record, next) = database.history.withLock { $0.record(oid, at: tid) }
+        if let record {
+            guard let data = record.data else { throw .noSuchObject(oid) }
+            return Revision(data: data, serial: record.serial, next: next)
+        }
+        guard let base = database.base else {
+            throw next == nil ? .noSuchObject(oid) : .noRevision(oid, at: tid)
+        }
+        do throws(StorageError) {
+            var revision = try base.storage.load(oid, at: min(tid, base.tid))
+            // What changed below since then does not show.
+            if let after = revision.next, after > base.tid { revision.next = nil }
+            revision.next = revision.next ?? next
+            return revision
+        } catch {
+            throw next == nil ? Self.asSeen(error, through: base.tid, at: tid) : .noRevision(oid, at: tid)
+        }
+    }
+
+    /// An object younger than all that shows through does not exist.
+    private static func asSeen(
+        _ error: StorageError, through last: TransactionID, at tid: TransactionID
+    ) -> StorageError {
+        if case .noRevision(let oid, _) = error, tid >= last { return .noSuchObject(oid) }
+        return error
+    }
+
+    /// Ends what is shown and done through this storage; others of the same database go on.
+    public func close() { view.withLock { $0.isClosed = true } }
+
+    /// The object's newest data with its serial; nil when no transaction stored it.
+    func current(_ oid: ObjectID) throws(StorageError) -> MemoryHistory.Record? {
+        if let own = database.history.withLock({ $0.newest(oid) }) { return own }
+        guard let base = database.base else { return nil }
+        return try revision(oid, at: base.tid)
+    }
+
+    /// The object's revision as of `tid`; nil when it did not exist, or does not.
+    func revision(_ oid: ObjectID, at tid: TransactionID) throws(StorageError) -> MemoryHistory.Record? {
+        do throws(StorageError) {
+            let revision = try load(oid, at: tid)
+            return MemoryHistory.Record(serial: revision.serial, data: revision.data)
+        } catch .noSuchObject, .noRevision {
+            return nil
+        }
+    }
+
+    /// What was committed through this storage is no news to it.
+    func committed(_ tid: TransactionID) { view.withLock { _ = $0.own.insert(tid) } }
+
+    func requireOpen() throws(StorageError) {
+        if view.withLock({ $0.isClosed }) { throw .wrongState("\(name) is closed") }
+    }
+}
+
+extension MemoryStorage: SharedStorage {
+    public func poll() throws(StorageError) -> [Invalidation] {
+        view.withLock { view in
+            let news = database.history.withLock { history in
+                let first = history.transactions.boundary { $0.summary.tid > view.polled }
+                return history.transactions[first...].map { Invalidation(tid: $0.summary.tid, oids: $0.oids) }
+            }
+            if let last = news.last { view.polled = last.tid }
+            defer { view.own = view.own.filter { $0 > view.polled } }
+            return news.filter { !view.own.contains($0.tid) }
+        }
+    }
+}
+
+extension MemoryStorage: WritableStorage {
+    public func newObjectIDs(_ count: Int) throws(StorageError) -> [ObjectID] {
+        guard isWritable else { throw .readOnly(name) }
+        let count = UInt64(max(count, 0))
+        let first = database.oids.withLock { next -> UInt64? in
+            let (end, overflows) = next.addingReportingOverflow(count)
+            guard !overflows else { return nil }
+            defer { next = end }
+            return next
+        }
+        guard let first else { throw .unsupported("\(name) has no \(count) more oids") }
+        return (first..<first + count).map { ObjectID(rawValue: $0) }
+    }
+
+    public func begin(_ metadata: TransactionMetadata) throws(StorageError) -> any StorageTransaction {
+        guard isWritable else { throw .readOnly(name) }
+        try requireOpen()
+        try metadata.check()
+        return MemoryTransaction(self, metadata)
+    }
+}

@@ -37,6 +37,9 @@ is_ready() { # NAME REQUIREMENTS
     [ -x "$peers/$1/bin/python" ] && [ -f "$peers/$1/peer" ] && [ "$(cat "$peers/$1/peer")" = "$2" ]
 }
 
+# What a peer must be able to import to be of use.
+modules="ZEO, ZODB"
+
 # make_peer NAME REQUIREMENTS VERSION…: the versions of Python that will do, the best first.
 make_peer() {
     name=$1 requirements=$2
@@ -47,7 +50,7 @@ make_peer() {
     fi
     rm -rf "${peers:?}/$name" "$peers/$name.missing"
     python=$(find_python "$@") || { missing "$name" "no Python of version $(echo "$*" | sed 's/ / or /g')"; return; }
-    echo "peer $name: installing $requirements for $python"
+    echo "peer $name: installing $(echo "$requirements" | cut -c 1-100) for $python"
     {
         echo "== $name: $requirements ($python)"
         case $python in
@@ -65,16 +68,18 @@ make_peer() {
     } >> "$log" 2>&1 || { missing "$name" "cannot make a virtual environment with $python (see $log)"; return; }
     # shellcheck disable=SC2086  # the requirements are several words
     if "$peers/$name/bin/python" -m pip install -q --disable-pip-version-check $requirements >> "$log" 2>&1 \
-        && "$peers/$name/bin/python" -c 'import ZEO, ZODB' >> "$log" 2>&1; then
+        && "$peers/$name/bin/python" -c "import $modules" >> "$log" 2>&1; then
         echo "$requirements" > "$peers/$name/peer"
         echo "peer $name: ready"
     else
         rm -rf "${peers:?}/$name"
-        missing "$name" "pip cannot install $requirements with $python (see $log)"
+        missing "$name" "pip cannot install $(echo "$requirements" | cut -c 1-60)… with $python (see $log)"
     fi
 }
 
 make_peer zeo6 "ZEO==6.2 ZODB==6.4 BTrees==6.5 msgpack==1.1.0 setuptools==80.9.0" 3.11 3.12 3.10 3.13
 make_peer zeo5 "ZEO==5.4.1 ZODB==5.8.1 msgpack==1.0.8 setuptools==69.5.1" 3.9 3.8 3.10 3.7
 make_peer zeo5-py2 "ZEO==5.4.1 ZODB==5.8.1" 2.7
+modules="ZEO, ZODB, Zope2, Products.PluggableAuthService"
+make_peer zope5 "$(grep -v '^#' "$root/scripts/zope5-packages.txt" | tr '\n' ' ')" 3.11 3.12 3.10 3.13
 exit 0

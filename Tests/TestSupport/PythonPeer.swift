@@ -9,6 +9,8 @@ public struct PythonPeer: Hashable, Sendable, CustomStringConvertible {
     public static let zeo6 = PythonPeer(name: "zeo6", description: "ZEO 6.2 on Python 3")
     public static let zeo5 = PythonPeer(name: "zeo5", description: "ZEO 5.4.1 on Python 3")
     public static let zeo5Python2 = PythonPeer(name: "zeo5-py2", description: "ZEO 5.4.1 on Python 2.7")
+    /// Zope 5.13 with ZEO 5.4.1: a server as `zeo5` is, and a site (see `ZopeSite`).
+    public static let zope5 = PythonPeer(name: "zope5", description: "Zope 5.13 on Python 3")
     public static let all = [zeo6, zeo5, zeo5Python2]
 
     private static let folder = SampleData.root.deletingLastPathComponent().appending(path: ".build/peers")

@@ -84,6 +84,17 @@ struct ClientSocket: ~Copyable {
         let got = recv(descriptor, &bytes, count, 0)
         return Array(bytes.prefix(max(0, got)))
     }
+
+    /// Sends everything, and reads until the other side has no more to say.
+    func exchange(_ request: [UInt8]) -> [UInt8] {
+        guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else { return [] }
+        var answer: [UInt8] = []
+        while true {
+            let bytes = read(count: 65_536)
+            if bytes.isEmpty { return answer }
+            answer += bytes
+        }
+    }
 }
 
 /// A server that plays a part: it says its lines to each client, hears whatever comes, and hangs up when told to.

@@ -45,7 +45,7 @@ public struct StorageProgress: Hashable, Sendable {
     }
 }
 
-/// Opens the storage that `address` names, for reading: the one place that knows all backends.
+/// Opens the storage that `address` names: the one place that knows all backends.
 ///
 /// A path is looked at: a socket is a server, anything else a Data.fs.
 /// - Parameters:
@@ -92,7 +92,8 @@ private func openFile(
     _ progress: @escaping @Sendable (StorageProgress) -> Void
 ) throws(StorageError) -> any Storage {
     let fileOptions = FileStorage.Options(
-        blobDirectory: address.blobDirectory ?? options.blobDirectory, interruption: interruption
+        blobDirectory: address.blobDirectory ?? options.blobDirectory, isWritable: options.isWritable,
+        interruption: interruption
     ) { progress(StorageProgress(task: $0.task, done: $0.done, total: $0.total, unit: "bytes")) }
     return try FileStorage(path, options: fileOptions)
 }

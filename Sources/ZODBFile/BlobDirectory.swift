@@ -69,7 +69,7 @@ struct BlobDirectory: Sendable {
     }
 
     /// Whether the directory holds nothing but hidden files.
-    private static func isEmpty(_ path: String) throws(StorageError) -> Bool {
+    static func isEmpty(_ path: String) throws(StorageError) -> Bool {
         guard let directory = unsafe opendir(path) else { throw .io(path, errno: errno) }
         defer { unsafe closedir(directory) }
         while let entry = unsafe readdir(directory) {

@@ -168,8 +168,10 @@ extension FileIndex {
     mutating func add(prefix: UInt64, bucket: UnsafeRawBufferPointer, before limit: Int) -> Bool {
         let count = bucket.count / 8
         let first = UInt64(FileFormat.firstTransaction + TransactionHeader.fixedSize)
-        guard limit >= RecordHeader.fixedSize + 16 else { return false }
-        let last = UInt64(limit - RecordHeader.fixedSize - 16)
+        // A byte of data, and the transaction's trailer.
+        let least = RecordHeader.fixedSize + 1 + TransactionHeader.trailerSize
+        guard limit >= least else { return false }
+        let last = UInt64(limit - least)
         var start = 0
         var previous = -1
         while start < count {

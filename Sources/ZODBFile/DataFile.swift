@@ -6,11 +6,21 @@ package import ZODB
     internal import Musl
 #endif
 
-/// A file opened for reading, read at positions: the one place where this target asks the system for bytes.
+/// A file read, and perhaps written, at positions: the one place where this target asks the system for bytes.
 ///
-/// Opening takes no lock and writes nothing. The descriptor is closed when the last user lets go, so a reader of a file
-/// that a pack has replaced goes on reading the old one.
+/// Opening takes no lock. The descriptor is closed when the last user lets go, so a reader of a file that a pack has
+/// replaced goes on reading the old one.
 package final class DataFile: Sendable {
+    package enum Access: Sendable {
+        /// Nothing is written.
+        case reading
+        case writing
+        /// A file that is not there yet, made with these permissions (and the process's mask).
+        case creating(permissions: UInt32)
+        /// A file that is made, or emptied.
+        case replacing(permissions: UInt32)
+    }
+
     package let path: String
     /// Which file it is, whatever its name.
     package let identity: FileIdentity
@@ -18,9 +28,18 @@ package final class DataFile: Sendable {
     private let calls: FileCalls
 
     /// - Throws: `io` when the file cannot be opened, or is no regular file.
-    package init(_ path: String, calls: FileCalls = .system) throws(StorageError) {
+    package init(
+        _ path: String, _ access: Access = .reading, calls: FileCalls = .system
+    ) throws(StorageError) {
         // Not blocking: opening a pipe would wait for its writer. For regular files it means nothing.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let flags = O_CLOEXEC | O_NONBLOCK
+        let descriptor =
+            switch access {
+            case .reading: open(path, flags | O_RDONLY)
+            case .writing: open(path, flags | O_RDWR)
+            case .creating(let permissions): open(path, flags | O_RDWR | O_CREAT | O_EXCL, permissions)
+            case .replacing(let permissions): open(path, flags | O_RDWR | O_CREAT | O_TRUNC, permissions)
+            }
         guard descriptor >= 0 else { throw .io(path, errno: errno) }
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else {
@@ -77,6 +96,64 @@ package final class DataFile: Sendable {
     }
 }
 
+// MARK: Writing
+
+extension DataFile {
+    /// The file's permission bits.
+    package func permissions() throws(StorageError) -> UInt32 {
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { throw .io(path, errno: errno) }
+        return UInt32(status.st_mode) & 0o777
+    }
+
+    /// Writes all of `bytes` at `offset`. An error leaves any part of them written.
+    package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(StorageError) {
+        var done = 0
+        while done < bytes.count {
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[done...])
+            let count = unsafe calls.write(descriptor, rest, offset + done)
+            if count == -Int(EINTR) { continue }
+            guard count >= 0 else { throw .io("\(path), writing at offset \(offset + done)", errno: Int32(-count)) }
+            // A disk that takes nothing and says nothing would hold us for ever.
+            guard count > 0 else { throw .io("\(path), writing at offset \(offset + done)", errno: EIO) }
+            done += count
+        }
+    }
+
+    package func write(_ bytes: [UInt8], at offset: Int) throws(StorageError) {
+        var failure: StorageError?
+        unsafe bytes.withUnsafeBytes { buffer in
+            do throws(StorageError) { try unsafe write(buffer, at: offset) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Returns when what was written, and the file's length, would survive a power cut.
+    ///
+    /// After an error nobody knows what the disk holds: the system may have given up the pages it could not write.
+    package func sync() throws(StorageError) {
+        let number = calls.sync(descriptor)
+        guard number == 0 else { throw .io("\(path), flushing", errno: number) }
+    }
+
+    package func truncate(to size: Int) throws(StorageError) {
+        var number = calls.truncate(descriptor, size)
+        while number == EINTR { number = calls.truncate(descriptor, size) }
+        guard number == 0 else { throw .io("\(path), truncating to \(size) bytes", errno: number) }
+    }
+
+    /// Copies `range` of this file to `target`, at `offset`; ends early where this file does.
+    package func copy(_ range: Range<Int>, to target: DataFile, at offset: Int) throws(StorageError) {
+        var place = range.lowerBound
+        while place < range.upperBound {
+            let chunk = try bytes(at: place, count: min(1 << 20, range.upperBound - place))
+            guard !chunk.isEmpty else { return }
+            try target.write(chunk, at: offset + place - range.lowerBound)
+            place += chunk.count
+        }
+    }
+}
+
 /// Which file a descriptor or a path means: two paths with the same identity are one file.
 package struct FileIdentity: Hashable, Sendable {
     let device: UInt64
@@ -92,20 +169,5 @@ package struct FileIdentity: Hashable, Sendable {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { return nil }
         self.init(status)
-    }
-}
-
-/// The system calls behind a `DataFile`; a test puts its own in their place to see what a failing disk does.
-package struct FileCalls: Sendable {
-    /// Reads into the buffer from an offset: the number of bytes, or the negative error number.
-    package var read: @Sendable (_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer, _ offset: Int) -> Int
-
-    package init(read: @escaping @Sendable (Int32, UnsafeMutableRawBufferPointer, Int) -> Int) {
-        self.read = read
-    }
-
-    package static let system = FileCalls { descriptor, buffer, offset in
-        let count = unsafe pread(descriptor, buffer.baseAddress, buffer.count, offset)
-        return count >= 0 ? count : -Int(errno)
     }
 }

@@ -13,6 +13,10 @@ enum FileFormat {
     /// A record larger than this is not loaded: more likely damage than data.
     static let largestRecord = 1 << 30
 
+    static func magic(of generation: PythonGeneration) -> [UInt8] {
+        Array((generation == .python2 ? "FS21" : "FS30").utf8)
+    }
+
     /// Which Python wrote the file, by its first four bytes.
     static func generation(ofMagic magic: some Collection<UInt8>) -> PythonGeneration? {
         if magic.elementsEqual("FS21".utf8) { return .python2 }

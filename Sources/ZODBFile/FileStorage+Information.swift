@@ -12,6 +12,13 @@ extension FileStorage {
         if let tail = state.end?.tail {
             details.append(.init("after the last transaction", tail.description))
         }
+        if let writer {
+            let obstacle = writer.core.withLock { $0.obstacle }
+            details.append(.init("writing", obstacle ?? "locked by this process"))
+            if let rescued = writer.rescuedTail.withLock({ $0 }) {
+                details.append(.init("cut off when it was opened", "\(rescued.tail); saved in \(rescued.path)"))
+            }
+        }
         if state.timeReductions > 0 {
             details.append(.init("transactions out of order", "\(state.timeReductions)"))
         }

@@ -7,7 +7,9 @@ extension FileStorage: SharedStorage {
     /// A file that a pack has put in this one's place is opened instead; readers of the old one finish there.
     /// - Throws: `unsupported` when the file was replaced by an older one; what was open stays as it is.
     public func poll() throws(StorageError) -> [Invalidation] {
-        try maintenance.withLock { (_) throws(StorageError) -> [Invalidation] in
+        // Nobody else writes to a file that we have locked, and what is written here shows itself.
+        guard writer == nil else { return [] }
+        return try maintenance.withLock { (_) throws(StorageError) -> [Invalidation] in
             guard let known = try knownView() else {
                 // Nobody has seen anything yet.
                 _ = try findEnd()
@@ -27,7 +29,7 @@ extension FileStorage: SharedStorage {
     }
 
     /// Whether the last known transaction is still where it was: somebody may have written another file over this one.
-    private func isUnchanged(_ known: View, size: Int) throws(StorageError) -> Bool {
+    func isUnchanged(_ known: View, size: Int) throws(StorageError) -> Bool {
         guard let last = known.end.last else { return true }
         guard size >= known.end.position else { return false }
         let bytes = try known.file.bytes(at: last.position, count: TransactionHeader.fixedSize)

@@ -2,8 +2,8 @@ internal import ByteCoding
 internal import Synchronization
 public import ZODB
 
-/// A Data.fs, read where it lies: no lock is taken and nothing is written, so a server may have it open and go on
-/// committing to it.
+/// A Data.fs. Opened for reading, it is read where it lies: no lock is taken and nothing is written, so a server may have
+/// it open and go on committing to it. Opened for writing, it is locked, and nobody else may write to it.
 ///
 /// Opening reads four bytes. The transaction log and the last transaction are found from the file's end; the index is
 /// read, or built by a scan of the file, when the first object is asked for. What is shown is the file as of then; only
@@ -16,6 +16,11 @@ public final class FileStorage: Storage {
     public struct Options: Sendable {
         /// The directory with its blobs; nil when there is none, or it does not matter.
         public var blobDirectory: String?
+        /// Whether it may be written to: then it is locked, and what a crash left behind its last transaction is moved
+        /// to a file beside it.
+        public var isWritable: Bool
+        /// Makes the file when there is none, for this Python; only when it is opened for writing.
+        public var newFileGeneration: PythonGeneration?
         /// Scans the file for its index, as if there were no `.index` file: for whoever does not trust it.
         public var ignoresIndexFile: Bool
         /// Raised, it stops a scan of the file.
@@ -23,12 +28,17 @@ public final class FileStorage: Storage {
         /// Told now and then how far a scan of the file has come, on the thread that caused the scan. It must not call
         /// the storage.
         public var progress: (@Sendable (ScanProgress) -> Void)?
+        /// How many bytes of a transaction in progress are kept in memory.
+        package var stagingLimit = StagedRecords.memoryLimit
 
         public init(
-            blobDirectory: String? = nil, ignoresIndexFile: Bool = false, interruption: Interruption? = nil,
+            blobDirectory: String? = nil, isWritable: Bool = false, newFileGeneration: PythonGeneration? = nil,
+            ignoresIndexFile: Bool = false, interruption: Interruption? = nil,
             progress: (@Sendable (ScanProgress) -> Void)? = nil
         ) {
             self.blobDirectory = blobDirectory
+            self.isWritable = isWritable
+            self.newFileGeneration = newFileGeneration
             self.ignoresIndexFile = ignoresIndexFile
             self.interruption = interruption
             self.progress = progress
@@ -73,33 +83,53 @@ public final class FileStorage: Storage {
     let options: Options
     let calls: FileCalls
     let blobs: BlobDirectory?
+    /// nil when it was opened for reading.
+    let writer: FileWriter?
     let state: Mutex<State>
     /// Held by whoever finds the end, builds the index or polls: one at a time, while loads go on.
     let maintenance = Mutex(())
 
     /// Opens the file at `path`.
-    /// - Throws: `corrupt` when it is no Data.fs; `io`.
+    /// - Throws: `corrupt` when it is no Data.fs, or, for writing, damaged; `locked` when somebody else writes to it; `io`.
     public convenience init(_ path: String, options: Options = Options()) throws(StorageError) {
         try self.init(path, options: options, calls: .system)
     }
 
     package init(_ path: String, options: Options, calls: FileCalls) throws(StorageError) {
-        let (file, generation) = try Self.open(path, calls: calls)
+        let opened: (file: DataFile, generation: PythonGeneration?)
+        if options.isWritable {
+            let (writer, generation) = try Self.openForWriting(path, options: options, calls: calls)
+            self.writer = writer
+            opened = (writer.file, generation)
+        } else {
+            writer = nil
+            opened = try Self.open(path, calls: calls)
+        }
         name = path
         self.options = options
         self.calls = calls
         if let directory = options.blobDirectory {
-            blobs = try BlobDirectory(directory)
+            blobs = try options.isWritable ? .openForWriting(directory) : BlobDirectory(directory)
         } else {
             blobs = nil
         }
-        state = Mutex(State(file: file, generation: generation))
+        state = Mutex(State(file: opened.file, generation: opened.generation))
+        if let writer { try prepareForWriting(writer) }
     }
+
+    deinit { close() }
 
     static func open(
         _ path: String, calls: FileCalls
     ) throws(StorageError) -> (file: DataFile, generation: PythonGeneration?) {
         let file = try DataFile(path, calls: calls)
+        return (file, try checkMagic(of: file))
+    }
+
+    /// Which Python wrote the file; nil when it is empty.
+    /// - Throws: `corrupt` when it is no Data.fs; `unsupported` when it is too large for one.
+    static func checkMagic(of file: DataFile) throws(StorageError) -> PythonGeneration? {
+        let path = file.path
         let magic = try file.bytes(at: 0, count: FileFormat.firstTransaction)
         let size = try file.size()
         guard size < FileFormat.largestPosition else {
@@ -111,10 +141,13 @@ public final class FileStorage: Storage {
             let found = "'\(text)' (\(Hexadecimal.text(magic))), not FS21 or FS30"
             throw .corrupt(path, FormatError(.invalid(field: "magic of a Data.fs", found: found), at: 0))
         }
-        return (file, generation)
+        return generation
     }
 
+    /// Lets go of the file. One opened for writing has its index saved and is unlocked; a transaction in progress is
+    /// aborted.
     public func close() {
+        closeWriter()
         state.withLock { state in
             state.file = nil
             state.index = nil

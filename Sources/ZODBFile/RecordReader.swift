@@ -57,14 +57,20 @@ struct RecordReader {
 
     /// The data that a record stands for, through its back pointers; nil when the object does not exist there.
     func data(of record: Record) throws(StorageError) -> [UInt8]? {
+        guard let holder = try holder(of: record) else { return nil }
+        if let data = holder.data { return data }
+        return try data(at: holder.header.dataPosition, count: Int(holder.header.dataSize))
+    }
+
+    /// The record that holds the data that `record` stands for; nil when the object does not exist there.
+    func holder(of record: Record) throws(StorageError) -> Record? {
         var holder = record
         while holder.header.dataSize == 0 {
             try interruption?.check()
             guard holder.backPointer > 0 else { return nil }
             holder = try read(before: holder, at: holder.backPointer, withData: true)
         }
-        if let data = holder.data { return data }
-        return try data(at: holder.header.dataPosition, count: Int(holder.header.dataSize))
+        return holder
     }
 
     /// The record that the back pointer of `record` names; nil when it has none.

@@ -1,0 +1,58 @@
+internal import ZODB
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// What is done to names rather than to bytes.
+enum Directories {
+    /// The directory that holds the file `path`.
+    static func parent(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// Makes names that were created, renamed or removed in the directory survive a power cut.
+    static func sync(_ path: String) throws(StorageError) {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .io(path, errno: errno) }
+        defer { close(descriptor) }
+        // Some file systems have no such thing for directories, and need none.
+        guard fsync(descriptor) == 0 || errno == EINVAL else { throw .io("\(path), flushing", errno: errno) }
+    }
+
+    static func rename(_ path: String, to target: String) throws(StorageError) {
+        guard Self.move(path, target) == 0 else { throw .io("\(path), renaming to \(target)", errno: errno) }
+    }
+
+    /// Removes a file; that there is none is no error.
+    static func remove(_ path: String) { unlink(path) }
+
+    /// Makes a directory and those above it that are missing.
+    static func make(_ path: String) throws(StorageError) {
+        if mkdir(path, 0o777) == 0 { return try sync(parent(of: path)) }
+        switch errno {
+        case EEXIST: return
+        case ENOENT where parent(of: path) != path:
+            try make(parent(of: path))
+            guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw .io(path, errno: errno) }
+            try sync(parent(of: path))
+        default: throw .io(path, errno: errno)
+        }
+    }
+
+    /// Takes the right to write from everybody.
+    static func protect(_ path: String) throws(StorageError) {
+        guard chmod(path, 0o444) == 0 else { throw .io(path, errno: errno) }
+    }
+
+    private static func move(_ path: String, _ target: String) -> Int32 {
+        #if canImport(Glibc)
+            Glibc.rename(path, target)
+        #else
+            Musl.rename(path, target)
+        #endif
+    }
+}

@@ -74,7 +74,8 @@ private func openServer(
     _ endpoint: Endpoint, _ address: StorageAddress, _ options: OpeningOptions, _ interruption: Interruption
 ) throws(StorageError) -> any Storage {
     var clientOptions = ZEOClientStorage.Options(
-        storage: address.storageName ?? options.storageName ?? "1", label: options.clientLabel)
+        storage: address.storageName ?? options.storageName ?? "1", readOnly: !options.isWritable,
+        label: options.clientLabel)
     if let timeout = address.timeout ?? options.timeout {
         clientOptions.connectTimeout = duration(timeout)
         clientOptions.greetingTimeout = duration(timeout)

@@ -104,9 +104,13 @@ private final class ConnectionHandler: ChannelInboundHandler {
         for pending in calls {
             do throws(StorageError) {
                 let (id, action) = try connection.call(pending.call)
-                if let id { waiting[id] = pending }
-                perform([action], flushing: false)
-                if id == nil { pending.complete(.success(.none)) }
+                guard case .send(let bytes) = action else { continue }
+                if let id {
+                    waiting[id] = pending
+                    write(bytes)
+                } else {
+                    write(bytes, telling: pending)
+                }
             } catch {
                 pending.complete(.failure(error))
             }
@@ -155,13 +159,12 @@ private final class ConnectionHandler: ChannelInboundHandler {
 
     // MARK: Actions of the machine
 
-    private func perform(_ actions: [ClientConnection.Action], flushing: Bool = true) {
+    private func perform(_ actions: [ClientConnection.Action]) {
         var wrote = false
         for action in actions {
             switch action {
             case .send(let bytes):
-                guard let context else { continue }
-                context.write(wrapOutboundOut(context.channel.allocator.buffer(bytes: bytes)), promise: nil)
+                write(bytes)
                 wrote = true
             case .ready(let welcome): ready(welcome)
             case .reply(let id, let result): waiting.removeValue(forKey: id)?.complete(result)
@@ -172,8 +175,28 @@ private final class ConnectionHandler: ChannelInboundHandler {
                 context?.close(promise: nil)
             }
         }
-        if wrote, flushing { context?.flush() }
+        if wrote { context?.flush() }
     }
+
+    private func write(_ bytes: [UInt8], telling pending: (any PendingCall)? = nil) {
+        guard let context else {
+            pending?.complete(.failure(gone("the connection has ended")))
+            return
+        }
+        var promise: EventLoopPromise<Void>?
+        if let pending {
+            promise = context.eventLoop.makePromise()
+            promise?.futureResult.assumeIsolated().whenComplete { [self] result in
+                switch result {
+                case .success: pending.complete(.success(.none))
+                case .failure(let error): pending.complete(.failure(gone(systemText(of: error))))
+                }
+            }
+        }
+        context.write(wrapOutboundOut(context.channel.allocator.buffer(bytes: bytes)), promise: promise)
+    }
+
+    private func gone(_ why: String) -> StorageError { .connection(.lost(address: connection.address, why)) }
 
     private func ready(_ welcome: ClientConnection.Welcome) {
         guard let context, let owner = owner.value else {

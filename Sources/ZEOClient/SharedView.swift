@@ -26,7 +26,7 @@ struct SharedView: Sendable {
         return unreported
     }
 
-    // MARK: What others commit
+    // MARK: What is committed
 
     /// There is a connection (again), and what was missed is known, as far as it can be.
     mutating func connected(_ welcome: ClientConnection.Welcome, isFirst: Bool) {
@@ -45,16 +45,27 @@ struct SharedView: Sendable {
     }
 
     mutating func apply(_ invalidation: Invalidation) {
-        for oid in invalidation.oids {
-            cache.invalidate(oid, in: invalidation.tid)
-            // Tids only grow; a server that repeats itself does not fill the memory.
-            if let last = loading[oid]?.invalidations.last, invalidation.tid <= last { continue }
-            loading[oid]?.invalidations.append(invalidation.tid)
-        }
+        end(invalidation.oids, in: invalidation.tid)
         // Known already when it was under way while the server answered what was missed.
         guard invalidation.tid > lastTransaction else { return }
         lastTransaction = invalidation.tid
         report(invalidation)
+    }
+
+    /// A transaction of our own has become `tid`: as with others', but nobody needs to be told.
+    mutating func committed(_ oids: some Sequence<ObjectID>, as tid: TransactionID) {
+        end(oids, in: tid)
+        lastTransaction = max(lastTransaction, tid)
+    }
+
+    /// What was current of these objects no longer is.
+    private mutating func end(_ oids: some Sequence<ObjectID>, in tid: TransactionID) {
+        for oid in oids {
+            cache.invalidate(oid, in: tid)
+            // Tids only grow; a server that repeats itself does not fill the memory.
+            if let last = loading[oid]?.invalidations.last, tid <= last { continue }
+            loading[oid]?.invalidations.append(tid)
+        }
     }
 
     private mutating func report(_ invalidation: Invalidation) {

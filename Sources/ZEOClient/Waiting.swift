@@ -32,12 +32,29 @@ final class Waiting<Value: Sendable>: Sendable {
             if let result = result.withLock({ $0 }) { return try result.get() }
         }
     }
+
+    /// Waits for what had better be known, also when the user wants to stop: for so long then, and no longer.
+    /// - Returns: nil when it did not come in time.
+    func value(_ interruption: Interruption, grace: Duration) -> Result<Value, StorageError>? {
+        var deadline: ContinuousClock.Instant?
+        while true {
+            if arrival.lock(whenValue: .here, timeoutSeconds: Self.patience) {
+                arrival.unlock()
+                if let result = result.withLock({ $0 }) { return result }
+            }
+            guard interruption.isRaised else { continue }
+            let now = ContinuousClock.now
+            if let deadline, now >= deadline { return nil }
+            deadline = deadline ?? now + grace
+        }
+    }
 }
 
 /// A call on its way, as the connection sees it.
 protocol PendingCall: AnyObject, Sendable {
     var call: Call { get }
-    /// On the event loop, in the order in which things arrive.
+    /// Both on the event loop, in the order in which things arrive. A call without a reply is complete when its bytes
+    /// have been handed to the system.
     func received(_ part: ClientConnection.BlobPart)
     func complete(_ result: Result<WireValue, StorageError>)
 }

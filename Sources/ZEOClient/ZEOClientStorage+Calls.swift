@@ -118,19 +118,21 @@ extension ZEOClientStorage {
         try interruption.check()
         let channel = try connectedChannel()
         if let attempt, attempt != channel.attempt {
-            throw .connection(.lost(address: name, "what was being listed went with the connection"))
+            throw .connection(.lost(address: name, "what was under way went with the connection"))
         }
         channel.send(calls)
         return channel.attempt
     }
 
     /// Sends what no one waits for, if it still has a meaning.
-    func post(_ calls: [Call], on attempt: Int) {
+    func post(_ calls: [Call], on attempt: Int) { post(calls.map(UnattendedCall.init), on: attempt) }
+
+    func post(_ calls: [any PendingCall], on attempt: Int) {
         let channel = state.withLock { state -> ClientChannel? in
             guard case .connected(let channel) = state.link, channel.attempt == attempt else { return nil }
             return channel
         }
-        channel?.send(calls.map(UnattendedCall.init))
+        channel?.send(calls)
     }
 
     private static func decode<Value>(

@@ -4,11 +4,12 @@ internal import Synchronization
 public import ZEOProtocol
 public import ZODB
 
-/// A ZEO server as a storage, for reading.
+/// A ZEO server as a storage.
 ///
 /// Calls wait on the caller's thread, however long the server takes, until the user interrupts; the connection stays
 /// usable then. What others commit arrives on its own and is applied in the order in which it arrives, also between
-/// the loads of one batch, so that what is loaded is never older than what was announced before.
+/// the loads of one batch, so that what is loaded is never older than what was announced before. A transaction of our
+/// own takes effect with the server's answer to it, in the same order.
 ///
 /// When the connection is lost, the calls under way fail with `lost`. It is tried again in the background, after 0.1 s
 /// and then ever later, and at once by the next call; what was missed meanwhile is asked for.
@@ -16,6 +17,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
     public struct Options: Sendable {
         /// Which of the server's storages; most have one, called `1`.
         public var storage: String
+        /// False: a server that lets nobody write refuses the connection.
         public var readOnly: Bool
         /// What the server's log is to call this client.
         public var label: String?
@@ -61,16 +63,20 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         var backoff = Backoff()
         var isRetryScheduled = false
         var view: SharedView
+        /// Numbers the transactions.
+        var transactionCount = 0
     }
 
     public let endpoint: Endpoint
     public let options: Options
     let interruption: Interruption
     let state: Mutex<State>
+    /// The transaction's: servers take one at a time from a client.
+    let turn = Turn()
 
     /// Connects, or says why not.
     /// - Parameter interruption: raised when the user does not want to wait any longer; every wait looks at it.
-    /// - Throws: `connection` with the cause; `interrupted`.
+    /// - Throws: `connection` with the cause; `readOnly` when asked for leave to write; `interrupted`.
     public init(
         _ endpoint: Endpoint, _ options: Options = Options(), interruption: Interruption = Interruption()
     ) throws(StorageError) {

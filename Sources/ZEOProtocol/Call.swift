@@ -1,6 +1,8 @@
 public import ZODB
 
-/// What a client asks of a server: every call of the reading side, typed.
+/// What a client asks of a server, typed.
+///
+/// A transaction is known by a number of the client's choice; a connection has one at a time.
 public enum Call: Hashable, Sendable {
     case register(storage: String, readOnly: Bool)
     case getInfo
@@ -25,14 +27,42 @@ public enum Call: Hashable, Sendable {
     case iteratorRelease([Int])
     /// The reply comes after the blob's bytes, which come as notifications.
     case sendBlob(ObjectID, TransactionID)
+    /// Oids for new objects. Python servers give 100 at most.
+    case newObjectIDs(Int)
+    /// No reply. The extension is a dict, see `WireValue.transactionExtension`.
+    case begin(Int, user: [UInt8], description: [UInt8], extension: WireValue)
+    /// The object's new data, based on a revision (`.none`: a new object). No reply: the vote tells.
+    case store(ObjectID, serial: TransactionID, data: [UInt8], in: Int)
+    /// A blob is coming: its bytes in chunks, and at the end what `store` has. No replies.
+    case storeBlobStart
+    case storeBlobChunk([UInt8])
+    case storeBlobEnd(ObjectID, serial: TransactionID, data: [UInt8], in: Int)
+    /// The transaction holds only if this is still the object's current revision. No reply.
+    case requireCurrent(ObjectID, serial: TransactionID, in: Int)
+    /// Undoes a transaction within this one. No reply from 310 on.
+    case undo(TransactionID, in: Int)
+    case vote(Int)
+    case finish(Int)
+    case abort(Int)
 }
 
 extension Call {
     /// Nobody waits for an answer, and none comes.
-    public var isOneWay: Bool {
+    public func isOneWay(in generation: Generation) -> Bool {
         switch self {
-        case .setClientLabel, .iteratorRelease: true
+        case .setClientLabel, .iteratorRelease, .begin, .store, .storeBlobStart, .storeBlobChunk, .storeBlobEnd,
+            .requireCurrent:
+            true
+        case .undo: generation.undo == .undoAtVote
         default: false
+        }
+    }
+
+    /// About how many bytes it is on the wire.
+    public var size: Int {
+        switch self {
+        case .store(_, _, let data, _), .storeBlobEnd(_, _, let data, _), .storeBlobChunk(let data): data.count + 64
+        default: 64
         }
     }
 
@@ -63,6 +93,26 @@ extension Call {
         case .iteratorRecordNext(let id): ("iterator_record_next", [.integer(Int64(id))])
         case .iteratorRelease(let ids): ("iterator_gc", [.list(ids.map { .integer(Int64($0)) })])
         case .sendBlob(let oid, let serial): ("sendBlob", [.bytes(oid.bytes), .bytes(serial.bytes)])
+        case .newObjectIDs(let count): ("new_oids", [.integer(Int64(count))])
+        case .begin(let id, let user, let description, let `extension`):
+            // The tid and the status at the end are for copies of transactions.
+            (
+                "tpc_begin",
+                [.integer(Int64(id)), .bytes(user), .bytes(description), `extension`, .none, .string(" ")]
+            )
+        case .store(let oid, let serial, let data, let id):
+            ("storea", [.bytes(oid.bytes), .bytes(serial.bytes), .bytes(data)] + version + [.integer(Int64(id))])
+        case .storeBlobStart: ("storeBlobStart", [])
+        case .storeBlobChunk(let bytes): ("storeBlobChunk", [.bytes(bytes)])
+        case .storeBlobEnd(let oid, let serial, let data, let id):
+            ("storeBlobEnd", [.bytes(oid.bytes), .bytes(serial.bytes), .bytes(data)] + version + [.integer(Int64(id))])
+        case .requireCurrent(let oid, let serial, let id):
+            ("checkCurrentSerialInTransaction", [.bytes(oid.bytes), .bytes(serial.bytes), .integer(Int64(id))])
+        case .undo(let tid, let id):
+            (generation.undo.rawValue, [.bytes(Base64.text(of: tid.bytes)), .integer(Int64(id))])
+        case .vote(let id): ("vote", [.integer(Int64(id))])
+        case .finish(let id): ("tpc_finish", [.integer(Int64(id))])
+        case .abort(let id): ("tpc_abort", [.integer(Int64(id))])
         }
     }
 
@@ -78,7 +128,9 @@ extension Call {
         case .recordNext: generation.hasRecordIteration
         case .iteratorStart, .iteratorNext, .iteratorRecordStart, .iteratorRecordNext, .iteratorRelease:
             generation.hasTransactionIteration
-        case .sendBlob: generation.hasBlobs
+        case .sendBlob, .storeBlobStart, .storeBlobChunk, .storeBlobEnd: generation.hasBlobs
+        case .requireCurrent: generation.hasReadChecks
+        case .newObjectIDs, .begin, .store, .undo, .vote, .finish, .abort: true
         }
     }
 }

@@ -90,7 +90,7 @@ public struct ClientConnection: Sendable {
         case greeting
         case setup(Setup)
         case ready(Dialect)
-        case closed(ConnectionFailure)
+        case closed(StorageError)
     }
 
     private struct Blob: Hashable {
@@ -110,6 +110,9 @@ public struct ClientConnection: Sendable {
     public init(_ configuration: Configuration) {
         self.configuration = configuration
     }
+
+    /// What the server is called in messages.
+    public var address: String { configuration.address }
 
     // MARK: Events
 
@@ -173,7 +176,7 @@ public struct ClientConnection: Sendable {
     public mutating func call(_ call: Call) throws(StorageError) -> (id: Int?, action: Action) {
         switch phase {
         case .ready(let dialect): return try start(call, dialect)
-        case .closed(let failure): throw .connection(failure)
+        case .closed(let failure): throw failure
         case .greeting, .setup: throw .connection(lost("not connected yet"))
         }
     }
@@ -185,7 +188,8 @@ public struct ClientConnection: Sendable {
     ) throws(StorageError) -> (id: Int?, action: Action) {
         let method = try call.method(in: dialect.generation)
         let id: Int?
-        if call.isOneWay {
+        let isOneWay = call.isOneWay(in: dialect.generation)
+        if isOneWay {
             id = nil
             if !dialect.generation.numbersOnlyCalls { lastID += 1 }
         } else {
@@ -198,8 +202,7 @@ public struct ClientConnection: Sendable {
         }
         let number = id ?? (dialect.generation.numbersOnlyCalls ? 0 : lastID)
         let message = Message(
-            id: .integer(Int64(number)), isOneWay: call.isOneWay, name: method.name, arguments: .tuple(method.arguments)
-        )
+            id: .integer(Int64(number)), isOneWay: isOneWay, name: method.name, arguments: .tuple(method.arguments))
         return (id, send(message, dialect))
     }
 
@@ -360,18 +363,25 @@ public struct ClientConnection: Sendable {
     // MARK: Failing
 
     private mutating func fail(_ failure: ConnectionFailure, _ actions: inout [Action]) {
-        phase = .closed(failure)
-        actions.append(.close(.connection(failure)))
-        for id in pending.keys.sorted() { actions.append(.reply(id: id, .failure(.connection(failure)))) }
+        fail(.connection(failure), &actions)
+    }
+
+    private mutating func fail(_ error: StorageError, _ actions: inout [Action]) {
+        phase = .closed(error)
+        actions.append(.close(error))
+        for id in pending.keys.sorted() { actions.append(.reply(id: id, .failure(error))) }
         pending = [:]
         blobs = [:]
     }
 
-    private func refusal(_ exception: RemoteException) -> ConnectionFailure {
+    private func refusal(_ exception: RemoteException) -> StorageError {
         if exception.shortName == "ValueError", exception.message.hasPrefix("unknown storage") {
-            return .unknownStorage(address: configuration.address, name: configuration.storage)
+            return .connection(.unknownStorage(address: configuration.address, name: configuration.storage))
         }
-        return lost("the server raised \(exception.className): \(exception.message)")
+        if exception.shortName == "ReadOnlyError" {
+            return .readOnly("the server \(configuration.address), storage '\(configuration.storage)'")
+        }
+        return .connection(lost("the server raised \(exception.className): \(exception.message)"))
     }
 
     private func lost(_ why: String) -> ConnectionFailure { .lost(address: configuration.address, why) }

@@ -82,14 +82,14 @@ extension Generation {
         self <= .v201 ? .zeoLoad : self <= .v3101 ? .loadEx : .loadBefore
     }
 
-    /// How one transaction is undone.
-    public enum Undo: Hashable, Sendable {
+    /// How one transaction is undone: the method's name.
+    public enum Undo: String, Hashable, Sendable {
         /// `transactionalUndo(id, transaction)`, answered with the oids.
         case transactionalUndo
         /// `undo(id, transaction)`, answered with a tid and the oids.
         case undo
         /// `undoa(id, transaction)` without an answer; the oids come with the vote.
-        case undoAtVote
+        case undoAtVote = "undoa"
     }
 
     public var undo: Undo { self <= .v201 ? .transactionalUndo : self <= .v309 ? .undo : .undoAtVote }
@@ -101,6 +101,8 @@ extension Generation {
     public var hasRecordIteration: Bool { self >= .v303 }
     public var hasTransactionIteration: Bool { self >= .v309 }
     public var hasBlobs: Bool { self >= .v308 }
+    /// `checkCurrentSerialInTransaction`.
+    public var hasReadChecks: Bool { self >= .v3101 }
     public var hasLastTransaction: Bool { self >= .v201 }
     public var hasServerStatus: Bool { self >= .v3101 }
     public var hasClientLabel: Bool { self >= .v310 }

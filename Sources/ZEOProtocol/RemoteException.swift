@@ -46,8 +46,52 @@ public struct RemoteException: Error, Hashable, Sendable {
             {
                 return .noBlob(oid, serial: serial, WireValue.escaped(text, keepingText: true))
             }
+        case "ConflictError", "ReadConflictError", "BTreesConflictError":
+            // In full only when a storage raised it about one object.
+            if let oid = details["oid"].flatMap({ ObjectID($0) }), let serials = details["serials"]?.elements,
+                serials.count == 2, let committed = TransactionID(serials[0]), let read = TransactionID(serials[1])
+            {
+                return .conflict(oid, committed: committed, read: read)
+            }
+        case "ReadOnlyError": return .readOnly("the server")
+        case "UndoError", "MultipleUndoErrors": return .undoFailed(.none, undoObstacles)
+        case "StorageTransactionError":
+            return .wrongState("the server does not expect this in a transaction (\(details.description))")
         default: break
         }
         return .remote(className: className, message: message)
+    }
+
+    /// What kept a transaction from being undone. `MultipleUndoErrors` has a list of pairs, an oid and an `UndoError`
+    /// each; that is an instance in a pickle, and in msgpack again a pair of class and attributes.
+    private var undoObstacles: [UndoObstacle] {
+        if let pairs = details["_errs"]?.elements, !pairs.isEmpty {
+            return pairs.map { pair in
+                let parts = pair.elements ?? []
+                let reason = parts.count == 2 ? Self.undoReason(parts[1]) : nil
+                return UndoObstacle(
+                    oid: parts.first.flatMap { ObjectID($0) }, reason: reason ?? "the server does not say why")
+            }
+        }
+        let arguments = details.elements ?? []
+        let reason = details["_reason"] ?? arguments.first
+        let oid = details["_oid"] ?? arguments.dropFirst().first
+        return [
+            UndoObstacle(
+                oid: oid.flatMap { ObjectID($0) },
+                reason: reason?.rawBytes.map { WireValue.escaped($0, keepingText: true) } ?? message)
+        ]
+    }
+
+    private static func undoReason(_ error: WireValue) -> String? {
+        let state: WireValue?
+        switch error {
+        case .instance(let instance):
+            // `_recon(class, attributes)`, or a class with arguments and then attributes.
+            state = instance.state ?? instance.arguments.elements?.last
+        default: state = error.elements?.last
+        }
+        let told = state?["_reason"] ?? state?.elements?.first
+        return (told ?? state)?.rawBytes.map { WireValue.escaped($0, keepingText: true) }
     }
 }

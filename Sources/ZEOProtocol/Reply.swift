@@ -140,6 +140,49 @@ public enum Reply {
 }
 
 extension Reply {
+    /// `new_oids`.
+    public static func objectIDs(_ value: WireValue) throws(MalformedReply) -> [ObjectID] {
+        let malformed = MalformedReply(method: "new_oids", value: value)
+        guard let items = value.elements else { throw malformed }
+        var oids: [ObjectID] = []
+        for item in items {
+            guard let oid = ObjectID(item) else { throw malformed }
+            oids.append(oid)
+        }
+        return oids
+    }
+
+    /// `tpc_finish`: the tid; None when the server has no such transaction.
+    public static func finished(_ value: WireValue) throws(MalformedReply) -> TransactionID? {
+        if value.isNone { return nil }
+        guard let tid = TransactionID(value) else { throw MalformedReply(method: "tpc_finish", value: value) }
+        return tid
+    }
+
+    /// `vote`, generation 5: a list of oids, and of dicts where the server leaves a conflict to the client.
+    public static func vote(_ value: WireValue) throws(MalformedReply) -> VoteReply {
+        let malformed = MalformedReply(method: "vote", value: value)
+        var reply = VoteReply()
+        if value.isNone { return reply }
+        guard let items = value.elements else { throw malformed }
+        for item in items {
+            if let oid = ObjectID(item) {
+                reply.changed.append(oid)
+            } else if let pair = item.elements, pair.count == 2, let oid = ObjectID(pair[0]) {
+                // Storages older than ZODB 5 say (oid, serial).
+                reply.changed.append(oid)
+            } else if let oid = item["oid"].flatMap({ ObjectID($0) }), let serials = item["serials"]?.elements,
+                serials.count == 2, let committed = TransactionID(serials[0]), let read = TransactionID(serials[1]),
+                let data = item["data"]?.rawBytes
+            {
+                reply.conflicts.append(.init(oid: oid, committed: committed, read: read, data: data))
+            } else {
+                throw malformed
+            }
+        }
+        return reply
+    }
+
     /// `server_status`: the figures worth showing, with names for people, in a fixed order.
     public static func status(_ value: WireValue) -> [(name: String, value: String)] {
         let names = [
@@ -154,6 +197,22 @@ extension Reply {
             return (name, value.name ?? value.description)
         }
     }
+}
+
+/// What a server says to a transaction that it could write, or could if the client saw to its conflicts.
+public struct VoteReply: Hashable, Sendable {
+    public struct Conflict: Hashable, Sendable {
+        public var oid: ObjectID
+        /// The revision that is current now, and the one that the client's is based on.
+        public var committed: TransactionID, read: TransactionID
+        /// The client's.
+        public var data: [UInt8]
+    }
+
+    /// Merged by the server, or changed by an undo.
+    public var changed: [ObjectID] = []
+    /// When there are any, nothing is locked and the transaction waits for the objects to be stored again.
+    public var conflicts: [Conflict] = []
 }
 
 /// What a server tells of its storage in answer to `get_info`.
@@ -178,6 +237,22 @@ public struct ServerInformation: Hashable, Sendable {
 
 /// As much of base64 as transaction identifiers need.
 enum Base64 {
+    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
+    /// Padded to a multiple of four, without a line end.
+    static func text(of bytes: [UInt8]) -> [UInt8] {
+        var text: [UInt8] = []
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let group = bytes[start..<min(start + 3, bytes.count)]
+            let bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
+            for position in 0..<4 {
+                let isPadding = position > group.count
+                text.append(isPadding ? UInt8(ascii: "=") : alphabet[bits >> (18 - 6 * position) & 63])
+            }
+        }
+        return text
+    }
+
     /// Line ends at the end are allowed, since Python's encoder sets them; nil for anything else out of place.
     static func bytes(_ text: [UInt8]) -> [UInt8]? {
         var bytes: [UInt8] = []

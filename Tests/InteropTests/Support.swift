@@ -18,10 +18,14 @@ extension PythonServer {
     }
 
     func connect(
-        _ storage: String = "1", cache: Int = 32 << 20, interruption: Interruption = Interruption()
+        _ storage: String = "1", writable: Bool = false, cache: Int = 32 << 20,
+        interruption: Interruption = Interruption()
     ) throws -> ZEOClientStorage {
         try ZEOClientStorage(
-            endpoint, .init(storage: storage, label: "tests", greetingTimeout: .seconds(20), cacheCapacity: cache),
+            endpoint,
+            .init(
+                storage: storage, readOnly: !writable, label: "tests", greetingTimeout: .seconds(20),
+                cacheCapacity: cache),
             interruption: interruption)
     }
 }

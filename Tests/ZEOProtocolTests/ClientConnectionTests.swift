@@ -10,8 +10,9 @@ struct Dialogue {
     var connection: ClientConnection
     let encoding: Dialect.Encoding
 
-    init(_ dialect: Dialect = .z5, known: TransactionID? = nil, label: String? = nil) {
-        connection = ClientConnection(.init(address: "db:8800", label: label, knownTransaction: known))
+    init(_ dialect: Dialect = .z5, known: TransactionID? = nil, label: String? = nil, readOnly: Bool = true) {
+        connection = ClientConnection(
+            .init(address: "db:8800", readOnly: readOnly, label: label, knownTransaction: known))
         encoding = dialect.encoding
     }
 
@@ -344,6 +345,21 @@ struct ConnectionFailureTests {
                 == [.close(.connection(.unknownStorage(address: "db:8800", name: "1")))])
     }
 
+    @Test("a server that lets nobody write says so to who asks for it", arguments: [Dialect.z5, .m5])
+    func readOnlyServer(dialect: Dialect) {
+        var dialogue = Dialogue(dialect, readOnly: false)
+        #expect(
+            dialogue.server(says: dialect.description).last
+                == dialogue.call(1, "register", [.string("1"), .integer(0)]))
+        let error = WireValue.tuple([.string("ZODB.POSException.ReadOnlyError"), .tuple([])])
+        #expect(
+            dialogue.server(replies: error, to: 1, isException: true)
+                == [.close(.readOnly("the server db:8800, storage '1'"))])
+        #expect(throws: StorageError.readOnly("the server db:8800, storage '1'")) {
+            try dialogue.connection.call(.ping)
+        }
+    }
+
     @Test("whoever waits is told when the connection ends, and it has ended by then")
     func lost() throws {
         var dialogue = Dialogue()
@@ -371,10 +387,50 @@ struct RemoteExceptionTests {
             found[exception.shortName] = exception.storageError
         }
         #expect(found["POSKeyError"] == .noSuchObject(ObjectID(rawValue: 0xdead)))
-        #expect(found["ReadOnlyError"] == .remote(className: "ZODB.POSException.ReadOnlyError", message: ""))
+        #expect(found["ReadOnlyError"] == .readOnly("the server"))
+        // The stale commit of the captured session: what is committed, and what was read.
+        var read: [TransactionID] = [], committed: [TransactionID] = []
+        for line in transcript.lines where !line.isHandshake {
+            let message = try Message(line.body, encoding: transcript.encoding)
+            let arguments = message.arguments.elements ?? []
+            if message.name == "storea" { read.append(try #require(TransactionID(arguments[1]))) }
+            if message.name == "invalidateTransaction", arguments[1].elements?.count == 1 {
+                committed.append(try #require(TransactionID(arguments[0])))
+            }
+        }
         #expect(
-            found["ConflictError"]
-                == .remote(className: "ZODB.POSException.ConflictError", message: "database conflict error"))
+            found["ConflictError"] == .conflict(ObjectID(rawValue: 1), committed: committed[1], read: read[2]))
+    }
+
+    @Test("undo errors tell the objects in the way, also several, in either encoding")
+    func undo() throws {
+        let oid = ObjectID(rawValue: 7)
+        let state = WireValue.dict([
+            .init(.string("_reason"), .string("modified later")), .init(.string("_oid"), .bytes(oid.bytes)),
+        ])
+        func several(_ error: WireValue) -> WireValue {
+            .dict([
+                .init(.string("_reason"), .bytes(oid.bytes)), .init(.string("_oid"), error),
+                .init(.string("_errs"), .list([.tuple([.bytes(oid.bytes), error])])),
+            ])
+        }
+        let undoError = WireValue.global(module: "ZODB.POSException", name: "UndoError")
+        let pickled = WireValue.instance(
+            .init(
+                callable: .global(module: "ZODB.POSException", name: "_recon"), arguments: .tuple([undoError, state])))
+        let packed = WireValue.tuple([.string("ZODB.POSException.UndoError"), state])
+        for (name, details) in [
+            ("UndoError", state), ("MultipleUndoErrors", several(pickled)), ("MultipleUndoErrors", several(packed)),
+        ] {
+            let exception = try RemoteException(.tuple([.string("ZODB.POSException." + name), details]))
+            #expect(
+                exception.storageError
+                    == .undoFailed(.none, [UndoObstacle(oid: oid, reason: "modified later")]))
+        }
+        let plain = try RemoteException(
+            .tuple([.string("ZODB.POSException.UndoError"), .tuple([.string("non-undoable transaction")])]))
+        #expect(
+            plain.storageError == .undoFailed(.none, [UndoObstacle(oid: nil, reason: "non-undoable transaction")]))
     }
 
     @Test("messages are made safe to print")

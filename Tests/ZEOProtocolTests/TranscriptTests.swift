@@ -49,10 +49,83 @@ struct TranscriptTests {
         }
     }
 
+    @Test(
+        "the calls of transactions are the bytes that Python's client sends",
+        arguments: ["z5-zeo-6.2-py311", "m5-zeo-6.2-py311"])
+    func transactions(name: String) throws {
+        let transcript = try Transcript(name)
+        var compared: [String: Int] = [:]
+        for line in transcript.lines where !line.fromServer && !line.isHandshake {
+            let message = try Message(line.body, encoding: transcript.encoding)
+            guard let call = try Self.transactionCall(message) else { continue }
+            let method = try call.method(in: .v5)
+            let ours = Message(
+                id: message.id, isOneWay: call.isOneWay(in: .v5), name: method.name,
+                arguments: .tuple(method.arguments))
+            #expect(Frame.bytes(ours.body(in: transcript.encoding)) == line.frame, "\(call)")
+            compared[message.name, default: 0] += 1
+        }
+        #expect(
+            Set(compared.keys) == [
+                "tpc_begin", "storea", "undoa", "vote", "tpc_finish", "tpc_abort",
+            ])
+    }
+
+    /// The call that a captured message makes.
+    private static func transactionCall(_ message: Message) throws -> Call? {
+        let arguments = try #require(message.arguments.elements)
+        func id(_ position: Int) throws -> Int { try #require(arguments[position].integer) }
+        func bytes(_ position: Int) throws -> [UInt8] { try #require(arguments[position].rawBytes) }
+        switch message.name {
+        case "tpc_begin":
+            return .begin(try id(0), user: try bytes(1), description: try bytes(2), extension: arguments[3])
+        case "storea":
+            return .store(
+                try #require(ObjectID(arguments[0])), serial: try #require(TransactionID(arguments[1])),
+                data: try bytes(2), in: try id(3))
+        case "undoa":
+            let tid = try #require(Base64.bytes(try bytes(0)))
+            return .undo(try #require(TransactionID(bytes: tid)), in: try id(1))
+        case "vote": return .vote(try id(0))
+        case "tpc_finish": return .finish(try id(0))
+        case "tpc_abort": return .abort(try id(0))
+        default: return nil
+        }
+    }
+
+    @Test("an extension is sent as a dict of plain values; what a server could not read is refused")
+    func extensions() throws {
+        func pickle(_ text: String) -> [UInt8] { Array(text.utf8) }
+        #expect(try WireValue.transactionExtension([]) == .dict([]))
+        // Python 2's strings: text where they can be, else bytes.
+        #expect(
+            try WireValue.transactionExtension(pickle("}U\u{1}kU\u{1}vs."))
+                == .dict([.init(.text([0x6b]), .text([0x76]))]))
+        #expect(
+            try WireValue.transactionExtension(pickle("}U\u{1}kU\u{1}") + [0xff] + pickle("s."))
+                == .dict([.init(.text([0x6b]), .bytes([0xff]))]))
+        for refused in ["]K\u{1}a.", "}K\u{1}K\u{1}s.", "}U\u{1}kcos\nsystem\ns.", "}U\u{1}k(cos\nsystem\no}bs."] {
+            #expect(throws: StorageError.self) { try WireValue.transactionExtension(pickle(refused)) }
+        }
+        let surrogate = pickle("}U\u{1}kX\u{3}\0\0\0") + [0xed, 0xa0, 0x80] + pickle("s.")
+        #expect(throws: StorageError.self) { try WireValue.transactionExtension(surrogate) }
+    }
+
     @Test("arguments follow the generation's table: history has a version up to 308, as captured")
     func dialects() throws {
         let old = try Call.history(.root, limit: 2).method(in: .v308)
         #expect(old.arguments == [.bytes(ObjectID.root.bytes), .text([]), .integer(2)])
+        // As ZODB 3.8 has it: a version in between, and an undo that is waited for.
+        let store = try Call.store(.root, serial: .none, data: [1], in: 9).method(in: .v308)
+        #expect(
+            store.arguments
+                == [.bytes(ObjectID.root.bytes), .bytes(TransactionID.none.bytes), .bytes([1]), .text([]), .integer(9)])
+        let undo = Call.undo(.none, in: 9)
+        #expect(try undo.method(in: .v308).name == "undo")
+        #expect([.v309, .v310].map(undo.isOneWay) == [false, true])
+        #expect(throws: StorageError.self) {
+            try Call.requireCurrent(.root, serial: .none, in: 9).method(in: .v310)
+        }
         #expect(throws: StorageError.self) { try Call.ping.method(in: .v4) }
         #expect(throws: StorageError.self) { try Call.iteratorStart(first: nil, last: nil).method(in: .v308) }
         #expect(Generation.allCases == Generation.allCases.sorted())

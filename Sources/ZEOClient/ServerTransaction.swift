@@ -146,7 +146,26 @@ final class ServerTransaction: StorageTransaction {
 
     /// A server that resolves no conflicts itself leaves them to us, and has not locked anything.
     private func resolve(_ conflict: VoteReply.Conflict) throws(StorageError) {
-        throw Self.error(conflict)
+        // Such a server has lost the blobs by now, and would go on to commit their records without them.
+        guard !hasBlobs, conflict.read > .none else { throw Self.error(conflict) }
+        let merged: [UInt8]?
+        do throws(StorageError) {
+            let old = try storage.load(conflict.oid, at: conflict.read)
+            let committed = try storage.load(conflict.oid, at: conflict.committed)
+            let isComplete = (old.serial, committed.serial) == (conflict.read, conflict.committed)
+            merged =
+                isComplete
+                ? ConflictResolver.resolve(old: old.data, committed: committed.data, new: conflict.data) : nil
+        } catch {
+            switch error {
+            // Packed away.
+            case .noSuchObject, .noRevision: throw Self.error(conflict)
+            default: throw withoutTrace(error)
+            }
+        }
+        guard let merged else { throw Self.error(conflict) }
+        try outflow.add(.store(conflict.oid, serial: conflict.committed, data: merged, in: id))
+        changed.append(conflict.oid)
     }
 
     private static func error(_ conflict: VoteReply.Conflict) -> StorageError {
@@ -189,7 +208,7 @@ final class ServerTransaction: StorageTransaction {
         // Until here it can still be aborted.
         try outflow.send(reply)
         phase = .ended
-        defer { storage.turn.give() }
+        defer { storage.gate.leave() }
         guard let result = reply.waiting.value(storage.interruption, grace: Self.grace) else {
             storage.drop(outflow.attempt)
             throw inDoubt("the server has not confirmed the commit, and we did not wait any longer")
@@ -214,7 +233,7 @@ final class ServerTransaction: StorageTransaction {
         // A server keeps the blob's file open until its end, and takes no other one before.
         if let openBlob { calls.append(.storeBlobEnd(openBlob.oid, serial: openBlob.serial, data: [], in: id)) }
         outflow.end(with: calls + [.abort(id)])
-        storage.turn.give()
+        storage.gate.leave()
     }
 
     /// Before `finish` a connection's end is the transaction's end: the server forgets it.

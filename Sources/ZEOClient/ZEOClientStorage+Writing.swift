@@ -42,7 +42,7 @@ extension ZEOClientStorage: UndoableStorage {
             }
         }
         let `extension` = try WireValue.transactionExtension(metadata.extensionData)
-        try turn.take(interruption)
+        try gate.enter(interruption)
         do throws(StorageError) {
             let channel = try connectedChannel()
             let number = state.withLock { state in
@@ -52,7 +52,7 @@ extension ZEOClientStorage: UndoableStorage {
             return ServerTransaction(
                 self, attempt: channel.attempt, id: number, metadata, extension: `extension`)
         } catch {
-            turn.give()
+            gate.leave()
             throw error
         }
     }

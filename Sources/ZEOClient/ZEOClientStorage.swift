@@ -71,8 +71,8 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
     public let options: Options
     let interruption: Interruption
     let state: Mutex<State>
-    /// The transaction's: servers take one at a time from a client.
-    let turn = Turn()
+    /// Servers take one transaction at a time from a client.
+    let gate = CommitGate()
 
     /// Connects, or says why not.
     /// - Parameter interruption: raised when the user does not want to wait any longer; every wait looks at it.

@@ -18,6 +18,10 @@ public struct CommitResult: Hashable, Sendable {
     public var size: Int
     /// Objects that the storage merged with what others had committed.
     public var mergedOIDs: [ObjectID]
+
+    public init(tid: TransactionID?, objectCount: Int, size: Int, mergedOIDs: [ObjectID] = []) {
+        (self.tid, self.objectCount, self.size, self.mergedOIDs) = (tid, objectCount, size, mergedOIDs)
+    }
 }
 
 extension Workspace {

@@ -48,6 +48,9 @@ public struct Subject: Sendable {
         (attributes, oddStates) = Self.attributes(of: states, in: document)
     }
 
+    /// An object by its record, wherever that comes from.
+    public init(of record: ObjectRecord) { self.init(.object(record.oid, at: record.serial), record: record) }
+
     /// The value of an attribute; nil when the state has none of this name (the class may have a default).
     public func attribute(_ name: String) -> PickleDocument.Slot? {
         attributes.last { $0.name.elementsEqual(name.utf8) }?.value

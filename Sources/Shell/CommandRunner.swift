@@ -11,6 +11,8 @@ internal import ZODB
 final class CommandRunner {
     let session: Session
     private let signals: Signals?
+    /// The last line was not done, whatever its exit code.
+    private(set) var hasFailed = false
 
     init(session: Session, signals: Signals?) {
         self.session = session
@@ -21,10 +23,13 @@ final class CommandRunner {
     func run(line text: String) -> ExitCode {
         var command: String?
         var format: OutputFormat?
+        hasFailed = false
+        session.line = text.trimmed
         do {
             let line = try Words.split(text) { [session] in session.variable($0) }
             if let system = line.system { return runSystem(system) }
             guard !line.words.isEmpty else { return .done }
+            session.inputLine = line
             let words = try Translation.words(line.words, in: session)
             guard let name = words.first else { return .done }
             let arguments = Array(words.dropFirst())
@@ -55,6 +60,13 @@ final class CommandRunner {
     /// Runs a command whose words have been read.
     func run(_ command: some ShellCommand, _ options: OutputOptions, _ line: InputLine = InputLine()) throws -> ExitCode
     {
+        try run(named: type(of: command).name, options, line) { try command.run(in: session) }
+    }
+
+    /// Runs what answers with a report, and shows that.
+    func run(
+        named name: String, _ options: OutputOptions, _ line: InputLine = InputLine(), _ body: () throws -> Report
+    ) throws -> ExitCode {
         let start = ContinuousClock.now
         signals?.clear()
         session.progress.begin(progressStyle(options))
@@ -66,8 +78,8 @@ final class CommandRunner {
                 Diagnostics.write("time: \(CellText.duration(seconds))\n")
             }
         }
-        let report = try command.run(in: session)
-        return try show(report, options, line, command: type(of: command).name)
+        let report = try body()
+        return try show(report, options, line, command: name)
     }
 
     func progressStyle(_ options: OutputOptions) -> Progress.Style {
@@ -125,6 +137,7 @@ final class CommandRunner {
         case .someRows: Diagnostics.note("… there are more: --limit 0 shows all", format: format)
         }
         for message in conclusion.messages { Diagnostics.write(message, command: command, format: format) }
+        if !conclusion.failures.isEmpty { hasFailed = true }
         for failure in conclusion.failures { Diagnostics.write(failure, command: command, format: format) }
         return conclusion.failures.last?.exitCode ?? (conclusion.isNegative ? .negative : .done)
     }
@@ -155,6 +168,7 @@ final class CommandRunner {
     func tell(_ error: any Error, command: String?, format: OutputFormat?) -> ExitCode {
         session.progress.clear()
         if error is Output.Closed { return .done }
+        hasFailed = true
         var failure = ShellFailure(error)
         if failure.exitCode == .interrupted, signals?.isTerminated == true { failure.exitCode = .terminated }
         if failure.exitCode == .interrupted { endEcho() }

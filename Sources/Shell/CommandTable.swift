@@ -23,6 +23,14 @@ public enum CommandTable {
             RefsCommand.self,
             ReferrersCommand.self,
             UsersCommand.self,
+            // transaction
+            ModeCommand.self,
+            BeginCommand.self,
+            StatusCommand.self,
+            SavepointCommand.self,
+            RollbackCommand.self,
+            CommitCommand.self,
+            AbortCommand.self,
             // history
             LogCommand.self,
             ShowCommand.self,

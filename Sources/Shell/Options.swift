@@ -52,7 +52,7 @@ struct ConnectionOptions: ParsableArguments {
         name: .customLong("blob-dir"), help: ArgumentHelp("Where a Data.fs keeps its blobs.", valueName: "directory"))
     var blobDirectory: String?
 
-    @Flag(name: .customLong("rw"), help: "Allow writing.")
+    @Flag(name: .customLong("rw"), help: "Allow changes; without it nothing can be written.")
     var allowsWriting = false
 
     func validate() throws {
@@ -61,21 +61,11 @@ struct ConnectionOptions: ParsableArguments {
         }
     }
 
-    /// How we are called in a server's log: `zeoshell:login@host`.
-    private static var clientLabel: String {
-        let environment = Environment.process
-        let user = environment["LOGNAME"] ?? environment["USER"] ?? userNumber()
-        return "zeoshell:\(user)@\(hostName())"
-    }
-
-    /// - Throws: `ShellFailure` for what this version cannot do.
-    func opening() throws -> OpeningOptions {
-        if allowsWriting {
-            throw ShellFailure(
-                "read-only", .refused, at: "--rw", "this version of zeoshell only reads", advice: "leave --rw out")
-        }
-        return OpeningOptions(
-            storageName: storageName, timeout: timeout, blobDirectory: blobDirectory, clientLabel: Self.clientLabel)
+    /// What the options say; a service may say more.
+    func opening(_ environment: Environment = .process) -> OpeningOptions {
+        OpeningOptions(
+            storageName: storageName, timeout: timeout, blobDirectory: blobDirectory, isWritable: allowsWriting,
+            clientLabel: Identity.label(environment))
     }
 }
 

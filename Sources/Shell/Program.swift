@@ -39,7 +39,10 @@ private struct Run {
         case ConnectCommand.name, "open":
             return connect(rest)
         default:
-            if let command = CommandTable.find(first) { return oneShot(command, rest) }
+            if let command = CommandTable.find(first) {
+                if let editing = command as? any EditingCommand.Type { return oneShotEdit(editing, rest) }
+                return oneShot(command, rest)
+            }
             return isAddress(first) ? connect(arguments) : tell(Self.unknown(first), command: nil)
         }
     }
@@ -53,6 +56,7 @@ private struct Run {
 
     private func isAddress(_ word: String) -> Bool {
         if word.hasPrefix("-") { return true }
+        if (try? Services(environment).service(named: word)) != nil { return true }
         guard let address = try? StorageAddress(parsing: word) else { return word.contains(":") || word.contains("/") }
         _ = address
         return true
@@ -101,14 +105,47 @@ private struct Run {
                 return try runner.run(parsed.command, parsed.output)
             case .anywhere:
                 let parsed = try ArgumentErrors.translated(OneShot<Command>.self) { try OneShot<Command>.parse(words) }
-                let options = try parsed.connection.opening()
                 session.progress.begin(runner.progressStyle(parsed.output))
-                try session.open(try StorageAddress(parsing: parsed.address), options)
+                session.line = Self.line(Command.name, words, address: parsed.address)
+                try session.connect(parsed.address, parsed.connection)
                 return try runner.run(parsed.command, parsed.output)
             }
         } catch {
             return runner.tell(error, command: Command.name, format: CommandRunner.format(in: words))
         }
+    }
+
+    /// Stages, and commits what was staged or nothing.
+    private func oneShotEdit<Command: EditingCommand>(_ type: Command.Type, _ words: [String]) -> ExitCode {
+        if Help.isAsked(words) { return oneShot(type, words) }
+        let signals = Signals(endsAtSecondInterrupt: true)
+        let session = session(.oneShot, signals)
+        let runner = CommandRunner(session: session, signals: signals)
+        defer { session.close() }
+        do {
+            let parsed = try ArgumentErrors.translated(OneShotEdit<Command>.self) {
+                try OneShotEdit<Command>.parse(words)
+            }
+            session.progress.begin(runner.progressStyle(parsed.output))
+            session.line = Self.line(Command.name, words, address: parsed.address)
+            try session.connect(parsed.address, parsed.connection)
+            let (command, options) = (parsed.command, parsed.command.editing)
+            return try runner.run(named: Command.name, parsed.output) {
+                _ = try command.run(in: session)
+                let choices = CommitChoices(options.isConfirmed, nil, parsed.commit)
+                return try Committer(session: session, choices: choices).commitStaged()
+            }
+        } catch {
+            return runner.tell(error, command: Command.name, format: CommandRunner.format(in: words))
+        }
+    }
+
+    /// The command as it would be typed at a prompt, for the transaction's description.
+    private static func line(_ name: String, _ words: [String], address: String) -> String {
+        var words = words
+        if let index = words.firstIndex(of: address) { words.remove(at: index) }
+        words.removeAll { $0 == "--rw" || $0 == "-y" || $0 == "--yes" }
+        return ([name] + words.map(Words.quoted)).joined(separator: " ")
     }
 
     // MARK: A session
@@ -123,23 +160,26 @@ private struct Run {
             defer { session.close() }
             try options.apply(to: session)
             let runner = CommandRunner(session: session, signals: signals)
-            let scripts = ScriptRunner(session: session, runner: runner, signals: signals)
+            let scripts = ScriptRunner(
+                session: session, runner: runner, signals: signals, continues: options.continues)
             session.runScript = { try scripts.source($0) }
             do {
                 session.progress.begin(runner.progressStyle(options.output))
-                try session.open(try StorageAddress(parsing: options.address), options.connection.opening())
+                try session.connect(options.address, options.connection)
                 if isInteractive {
                     let (editor, isUTF8) = REPL.editor(session, signals)
                     return REPL(session: session, runner: runner, signals: signals, editor: editor, isUTF8: isUTF8)
                         .run()
                 }
-                for command in options.commands where !session.isFinished {
-                    let code = runner.run(line: command)
-                    if code != .done, code != .negative || command == options.commands.last { return code }
+                var code = try scripts.run(options.commands)
+                if code == .done || code == .negative, !session.isFinished {
+                    if let file = options.file {
+                        code = try scripts.runFile(file)
+                    } else if options.commands.isEmpty {
+                        code = try scripts.run(PlainLineReader(events: signals), name: "standard input")
+                    }
                 }
-                if let file = options.file { return try scripts.runFile(file) }
-                guard options.commands.isEmpty else { return .done }
-                return try scripts.run(PlainLineReader(events: signals), name: "standard input")
+                return scripts.ended(code)
             } catch {
                 return runner.tell(error, command: ConnectCommand.name, format: options.output.format)
             }
@@ -150,7 +190,7 @@ private struct Run {
 
     private func session(_ mode: Session.Mode, _ signals: Signals) -> Session {
         let progress = Progress { Diagnostics.write($0) }
-        return Session(
+        let session = Session(
             mode: mode, terminal: terminal, environment: environment, interruption: signals.interruption,
             progress: progress
         ) { address, options, interruption in
@@ -158,6 +198,8 @@ private struct Run {
                 progress.update($0.task, $0.done, $0.unit, of: $0.total)
             }
         }
+        if terminal.inputIsTerminal, terminal.errorIsTerminal { session.questions = .atTerminal(signals) }
+        return session
     }
 }
 
@@ -177,6 +219,10 @@ struct ConnectOptions: ParsableCommand {
     @Option(
         name: .customLong("set"), help: ArgumentHelp("A variable for the script: $name.", valueName: "name=value"))
     var variables: [String] = []
+    @Flag(name: .customLong("continue"), help: "Go on after a line that failed; what it staged is taken back.")
+    var continues = false
+    @Flag(name: .customLong("auto-begin"), help: "Allow changes that no 'begin' precedes.")
+    var beginsByItself = false
     @OptionGroup var output: OutputOptions
     @OptionGroup var connection: ConnectionOptions
 
@@ -188,6 +234,7 @@ struct ConnectOptions: ParsableCommand {
         session.settings.format = output.format
         if let color = output.color { session.settings.color = color }
         if let progress = output.progress { session.settings.progress = progress }
+        session.beginsByItself = beginsByItself
         session.settings.usesUTC = output.usesUTC
         session.settings.isWide = output.isWide
         for variable in variables {

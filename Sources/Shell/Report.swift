@@ -189,7 +189,7 @@ public indirect enum Cell: Hashable, Sendable {
 
 /// What a text is, for its colour.
 public enum Tone: Hashable, Sendable {
-    case plain, dim, strong, name, path, alert, heading, prompt, promptMark
+    case plain, dim, strong, name, path, alert, heading, prompt, promptMark, danger
 }
 
 /// A cursor that asks a closure.

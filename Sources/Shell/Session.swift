@@ -36,6 +36,9 @@ public final class Session {
 
     /// What the open storage was opened by.
     public private(set) var address: StorageAddress?
+    private(set) var openingOptions = OpeningOptions()
+    /// The entry of the services file that named it.
+    private(set) var service: Service?
     private var opened: (any Storage)?
     private let opener: Opener
 
@@ -59,6 +62,20 @@ public final class Session {
     var previous: Location?
     /// The objects of the open storage, once somebody asked for `workspace`.
     var openWorkspace: Workspace?
+
+    /// The edits that are staged, and what is known of them.
+    var transaction = OpenTransaction()
+    /// A script's edits need no `begin` before them.
+    public var beginsByItself = false
+    /// nil when nobody can be asked.
+    public var questions: Questions?
+    /// Where commits are noted; nil when the environment names no place.
+    let journal: Journal?
+    /// The line being run: as typed, and taken apart.
+    var line: String?
+    var inputLine = InputLine()
+    /// Seconds since 1970.
+    var now: () -> Double = wallClock
 
     /// Completes a path. Returns names, and whether there are more.
     public var completePath: PathCompleter?
@@ -99,6 +116,7 @@ public final class Session {
         self.interruption = interruption
         self.progress = progress
         self.opener = opener
+        journal = Journal(environment)
         completePath = { [unowned self] typed, limit in PathCompletion(self).complete(typed, limit: limit) }
     }
 
@@ -132,22 +150,47 @@ extension Session {
 
     /// Opens a storage in place of the one that is open.
     public func open(_ address: StorageAddress, _ options: OpeningOptions) throws {
+        try open(address, options, service: nil)
+    }
+
+    /// - Throws: `ShellFailure` when it cannot be opened as asked, or edits are staged: nothing has changed then.
+    func open(_ address: StorageAddress, _ options: OpeningOptions, service: Service?) throws {
+        try requireNothingStaged("opening another database")
+        try replaceStorage(address, options)
+        self.service = service
+        transaction = OpenTransaction()
+        past = nil
+        path = "/"
+        (place, previous) = (nil, nil)
+    }
+
+    /// Opens the same storage again, to write or to read only. The place stays.
+    func reopen(writable: Bool) throws {
+        guard let address else { throw ShellFailure("not-connected", .usage, "no storage is open") }
+        var options = openingOptions
+        options.isWritable = writable
+        try replaceStorage(address, options)
+    }
+
+    private func replaceStorage(_ address: StorageAddress, _ options: OpeningOptions) throws {
         let storage = try opener(address, options, interruption)
         let last: TransactionID
         do {
             last = try storage.lastTransaction()
+            guard !options.isWritable || (storage as? any WritableStorage)?.isWritable == true else {
+                throw ShellFailure(
+                    "read-only", .refused, at: storage.name, "this storage can only be read", advice: "leave --rw out")
+            }
         } catch {
             storage.close()
             throw error
         }
         opened?.close()
         opened = storage
-        self.address = address
+        (self.address, openingOptions) = (address, options)
         snapshot = last
-        past = nil
         news = []
-        path = "/"
-        (place, previous, openWorkspace) = (nil, nil, nil)
+        openWorkspace = nil
     }
 
     /// Closes the storage, if one is open.
@@ -165,6 +208,7 @@ extension Session {
         guard let shared = opened as? any SharedStorage else { return [] }
         let fresh = try shared.poll().filter { $0.tid > snapshot }
         news += fresh
+        noteConflicts(fresh)
         return fresh
     }
 
@@ -184,6 +228,7 @@ extension Session {
         snapshot = tid
         news = []
         past = nil
+        if !(openWorkspace?.hasStagedChanges ?? false) { transaction.conflicts = [:] }
         try openWorkspace?.move(to: tid)
     }
 

@@ -36,7 +36,7 @@ extension ShellCommand {
 
 /// Where a command stands in the help.
 public enum CommandGroup: String, CaseIterable, Sendable {
-    case move, look, search, history, server, shell
+    case move, look, search, change, transaction, history, server, shell
 }
 
 /// A line to type, and what it does.
@@ -79,6 +79,19 @@ struct Prompted<Command: ShellCommand>: ParsableCommand {
 
     static var configuration: CommandConfiguration {
         CommandConfiguration(commandName: Command.name, abstract: Command.summary)
+    }
+}
+
+/// The same for a command that stages edits and, alone after an address, commits them.
+struct OneShotEdit<Command: EditingCommand>: ParsableCommand {
+    @Argument(help: "HOST:PORT, a socket, a Data.fs, a URI, or a service.") var address: String
+    @OptionGroup var command: Command
+    @OptionGroup(title: "Commit options") var commit: CommitDescription
+    @OptionGroup(title: "Output options") var output: OutputOptions
+    @OptionGroup(title: "Connection options") var connection: ConnectionOptions
+
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(commandName: "zeoshell " + Command.name, abstract: Command.summary)
     }
 }
 

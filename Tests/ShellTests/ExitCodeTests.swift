@@ -72,9 +72,9 @@ struct ExitCodeTests {
 
     @Test("5: refused")
     func refused() throws {
-        let run = try program.run(["info", Self.file, "--rw"])
+        let run = try program.run(["connect", Self.file, "-c", "begin"])
         #expect(run.status == 5)
-        #expect(run.errors.contains("only reads"))
+        #expect(run.errors.contains("(start with --rw, or type: mode rw)"))
         #expect(try program.run(["ping", Self.file]).status == 5)
     }
 

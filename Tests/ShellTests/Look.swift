@@ -33,14 +33,18 @@ struct Look {
         try self.init(StorageAddress(.server(host: "db1", port: 8800)), mode) { _, _, _ in storage }
     }
 
-    private init(_ address: StorageAddress, _ mode: Session.Mode, _ opener: @escaping Session.Opener) throws {
+    init(
+        _ address: StorageAddress, _ mode: Session.Mode, environment: [String: String] = [:],
+        options: OpeningOptions = OpeningOptions(), _ opener: @escaping Session.Opener
+    ) throws {
         session = Session(
-            mode: mode, terminal: Terminal(), environment: Environment { _ in nil }, interruption: Interruption(),
+            mode: mode, terminal: Terminal(), environment: Environment { environment[$0] },
+            interruption: Interruption(),
             progress: Progress { _ in }, opener: opener)
         session.settings.usesUTC = true
         session.settings.color = .never
         runner = CommandRunner(session: session, signals: nil)
-        try session.open(address, OpeningOptions())
+        try session.open(address, options)
     }
 
     /// Runs a line as the prompt would; its output goes to a pipe, unless `width` makes it a screen.
@@ -48,8 +52,10 @@ struct Look {
         var outcome = Outcome()
         var bytes: [UInt8] = []
         let output = Output { bytes += $0 }
+        session.line = line
         do {
-            let words = try Translation.words(try Words.split(line) { session.variable($0) }.words, in: session)
+            session.inputLine = try Words.split(line) { session.variable($0) }
+            let words = try Translation.words(session.inputLine.words, in: session)
             guard let name = words.first, let type = CommandTable.find(name) else {
                 throw Suggestions.unknown(words.first ?? "", line)
             }

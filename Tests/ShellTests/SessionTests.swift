@@ -189,7 +189,7 @@ struct CompletionTests {
         #expect(complete("log --since yes", fixture.session) == ["yesterday"])
         #expect(complete("log -o js", fixture.session) == ["json", "jsonl"])
         #expect(complete("show 04", fixture.session) == ["0400000000000000"])
-        #expect(complete("help sa", fixture.session) == ["safety"])
+        #expect(complete("help saf", fixture.session) == ["safety"])
         #expect(complete("lo", fixture.session) == ["log"])
         #expect(complete("log | gr", fixture.session) == [])
         #expect(complete("!l", fixture.session) == [])

@@ -99,7 +99,8 @@ struct ObjectText {
         let facts = try workspace.facts(of: subject)
         var line = "# \(facts.kind)"
         if let name = facts.className?.description { line += " (\(name))" }
-        line += " \(subject.record.oid.path), written \(TimeText.local(subject.record.serial, zone))"
+        line += " \(subject.record.oid.path), "
+        line += subject.record.serial.isStaged ? "staged" : "written " + TimeText.local(subject.record.serial, zone)
         guard let source else { return line }
         if let parameters = source.parameters, !parameters.isEmpty { line += "\n# parameters: \(parameters)" }
         return line

@@ -4,11 +4,12 @@ internal import ZODB
 
 struct DiffCommand: ShellCommand {
     static let name = "diff"
-    static let summary = "show how two states of an object, or two objects, differ"
-    static let synopsis = "PATH | PATH@WHEN | PATH@WHEN PATH@WHEN | PATH PATH"
+    static let summary = "show what is staged, or how two states or objects differ"
+    static let synopsis = "[PATH | PATH@WHEN | PATH@WHEN PATH@WHEN | PATH PATH]"
     static let group = CommandGroup.history
     static let operands: [OperandKind] = [.path]
     static let discussion = """
+        Without a path: what the staged edits change, object by object; of an object that was edited, its edits.
         Attribute by attribute, and inside dicts, lists and instances entry by entry; texts line by line. A path alone: its
         last revision and the one before. A path with a time: then and now. Of a container only its own record is
         compared, not what its children refer to.
@@ -21,11 +22,12 @@ struct DiffCommand: ShellCommand {
         CommandExample("diff /Plone/news /Plone/events", "two objects"),
     ]
 
-    @Argument(help: "The object, or its state at a time.") var first: String
+    @Argument(help: "The object, or its state at a time; all staged edits when left out.") var first: String?
     @Argument(help: "What to compare it with.") var second: String?
 
     func run(in session: Session) throws -> Report {
-        let (before, after) = try sides(session)
+        guard let first else { return try staged(session) }
+        let (before, after) = try sides(first, session)
         let printer = try DifferencePrinter(try session.workspace)
         let (document, isDifferent) = printer.document(before, after)
         return Report(.documents(ArrayCursor([document]), isList: false)) {
@@ -35,14 +37,24 @@ struct DiffCommand: ShellCommand {
 
     private typealias Side = DifferencePrinter.Side
 
-    private func sides(_ session: Session) throws -> (Side, Side) {
+    private func staged(_ session: Session) throws -> Report {
+        _ = try session.storage
+        let changes = try StagedChanges(session)
+        let isDifferent = !changes.isEmpty
+        return Report(.documents(try changes.differences(), isList: true)) {
+            Report.Conclusion(
+                messages: isDifferent ? [] : [Report.Message("nothing is staged")], isNegative: isDifferent)
+        }
+    }
+
+    private func sides(_ first: String, _ session: Session) throws -> (Side, Side) {
         if let second { return (try side(first, session), try side(second, session)) }
         var path = try Session.parse(first)
         if path.when != nil {
             path.when = nil
             return (try side(first, session), try side(path.description, session))
         }
-        return try lastChange(path, session)
+        return try lastChange(first, path, session)
     }
 
     private func side(_ text: String, _ session: Session) throws -> Side {
@@ -54,7 +66,8 @@ struct DiffCommand: ShellCommand {
     }
 
     /// The last revision and the one before it; nothing where the object did not exist, or does not any more.
-    private func lastChange(_ path: ObjectPath, _ session: Session) throws -> (Side, Side) {
+    private func lastChange(_ first: String, _ path: ObjectPath, _ session: Session) throws -> (Side, Side) {
+        if let edits = try edits(path, session) { return edits }
         let storage = try session.storage(as: (any HistoryStorage).self, to: "tell an object's history")
         let place = try session.place(first)
         // Of a value, the revisions of the object that it lies in.
@@ -71,6 +84,19 @@ struct DiffCommand: ShellCommand {
         var earlier = path
         earlier.when = .revisionsBack(1)
         return (Side(path: earlier.description, subject: try subject(earlier, session)), after)
+    }
+
+    /// The object before and after the edits that are staged for it; nil when there are none.
+    private func edits(_ path: ObjectPath, _ session: Session) throws -> (Side, Side)? {
+        let workspace = try session.workspace
+        guard session.past == nil, let place = try? session.resolver(for: path).resolve(path),
+            let staged = workspace.stagedObject(place.node.oid)
+        else { return nil }
+        let name = place.node.isObject ? place.description : place.node.oid.path
+        return (
+            Side(path: name, subject: staged.base.map { Subject(of: $0) }),
+            Side(path: name, subject: Subject(of: staged.record))
+        )
     }
 
     /// nil for what is not there.

@@ -61,9 +61,12 @@ struct DisCommand: ShellCommand {
     /// The record's bytes, transformations undone: no parsing, so that anything can be looked at.
     private static func data(of place: Place, _ session: Session) throws -> [UInt8] {
         let oid = place.node.oid
+        if place.at.isStaged, let staged = try session.workspace.stagedObject(oid) {
+            return staged.record.document.source
+        }
         let storage = try session.storage
         do throws(StorageError) {
-            let data = try storage.load(oid, at: place.at).data
+            let data = try storage.load(oid, at: session.committed(place.at)).data
             do throws(FormatError) {
                 return try RecordTransformation.undone(data)
             } catch {

@@ -30,7 +30,7 @@ struct InfoCommand: ShellCommand {
             fields.append(Field("last_user", title: "by", TransactionText.cell(latest.user)))
             fields.append(Field("last_description", title: "what", TransactionText.cell(latest.description)))
         }
-        fields.append(Field("mode", .text("read-only")))
+        fields.append(Field("mode", .text(session.writingMode.title)))
         let taken = Set(fields.map(\.column.name))
         for detail in information.details where !taken.contains(Self.stableName(detail.name)) {
             fields.append(Field(Self.stableName(detail.name), title: detail.name, .text(detail.value)))

@@ -33,7 +33,7 @@ struct LogCommand: ShellCommand {
         let last = try until.map { try Self.bound($0, "--until", parser, inclusive: true) } ?? .latest
         if let path { return try revisions(session, path, first, last) }
         let storage = try session.storage(as: (any TransactionLogStorage).self, to: "list its transactions")
-        let end = min(last, session.at)
+        let end = min(last, session.committed(session.at))
         let log = try storage.transactionLog()
         let rows = ClosureCursor<[Cell]> { () throws(StorageError) in
             while let transaction = try log.next() {
@@ -55,7 +55,7 @@ struct LogCommand: ShellCommand {
         let revisions = RevisionCursor(storage, of: oid)
         // Whether there is such an object at all is known before anything is shown.
         try revisions.start()
-        let end = min(last, place.at)
+        let end = min(last, session.committed(place.at))
         let rows = ClosureCursor<[Cell]> { () throws(StorageError) in
             while let entry = try revisions.next() {
                 try session.interruption.check()

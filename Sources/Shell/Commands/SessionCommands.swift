@@ -9,6 +9,7 @@ struct QuitCommand: ShellCommand {
     static let scope = CommandScope.sessionOnly
 
     func run(in session: Session) throws -> Report {
+        try session.confirmLeaving()
         session.isFinished = true
         return .nothing
     }
@@ -141,6 +142,8 @@ struct ConnectCommand: ShellCommand {
           -c COMMAND         run a command and leave; may be repeated
           -f FILE            run the lines of a file and leave; - is standard input
           --set NAME=VALUE   a variable for the lines: $NAME (also from the environment, as ZEOSHELL_VAR_NAME)
+          --continue         go on after a line that failed
+          --auto-begin       allow changes that no 'begin' precedes
         """
     static let operands: [OperandKind] = [.file]
     static let examples = [
@@ -156,7 +159,7 @@ struct ConnectCommand: ShellCommand {
         var text = address
         // At the prompt nobody else expands it.
         if text.hasPrefix("~/"), let home = session.environment["HOME"] { text = home + text.dropFirst(1) }
-        try session.open(try StorageAddress(parsing: text), connection.opening())
+        try session.connect(text, connection)
         return Banner.report(session)
     }
 }

@@ -99,7 +99,7 @@ struct StatCommand: ShellCommand {
     private func transaction(
         _ record: ObjectRecord, _ workspace: Workspace
     ) throws(StorageError) -> TransactionSummary? {
-        guard let storage = workspace.storage as? any HistoryStorage else { return nil }
+        guard !record.serial.isStaged, let storage = workspace.storage as? any HistoryStorage else { return nil }
         // Nearly always it is the newest; in the past it is a later one of the list.
         for limit in [1, 100] {
             do throws(StorageError) {

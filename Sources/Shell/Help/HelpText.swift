@@ -63,20 +63,21 @@ enum HelpText {
     static func overview() -> String {
         let commands = CommandTable.all
         let room = commands.map { $0.name.count }.max() ?? 0
+        let headingRoom = (CommandGroup.allCases.map(\.rawValue.count).max() ?? 0) + 2
         var lines: [String] = []
         for group in CommandGroup.allCases {
             let members = commands.filter { $0.group == group }
             guard !members.isEmpty else { continue }
             for (index, command) in members.enumerated() {
                 let heading = index == 0 ? group.rawValue : ""
-                let padding = String(repeating: " ", count: 9 - heading.count)
+                let padding = String(repeating: " ", count: headingRoom - heading.count)
                 let gap = String(repeating: " ", count: room - command.name.count + 2)
                 lines.append(heading + padding + command.name + gap + command.summary)
             }
         }
         lines += [
             "", "!CMD runs a command of the system; CMD | CMD pipes to one; > FILE writes to a file.",
-            "help CMD explains a command; help \(HelpTopic.allCases.map(\.rawValue).joined(separator: ", help "))",
+            "help CMD explains a command; topics: help \(HelpTopic.allCases.map(\.rawValue).joined(separator: ", "))",
         ]
         return lines.joined(separator: "\n")
     }

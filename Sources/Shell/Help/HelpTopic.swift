@@ -1,12 +1,13 @@
 /// What help explains besides commands.
 enum HelpTopic: String, CaseIterable {
-    case paths, dates, safety, output
+    case paths, dates, safety, services, output
 
     var text: String {
         switch self {
         case .paths: Self.pathsText
         case .dates: Self.datesText
         case .safety: Self.safetyText
+        case .services: Self.servicesText
         case .output: Self.outputText
         }
     }
@@ -44,12 +45,38 @@ enum HelpTopic: String, CaseIterable {
         """
 
     private static let safetyText = """
-        zeoshell reads. It registers with a server as a read-only client, opens a file for reading, takes no lock, and
-        writes nothing beside it. Nothing from the database is executed: classes are not imported, pickles are read as
-        documents. Control characters in stored text never reach the terminal.
+        Nothing from the database is executed: classes are not imported, pickles are read as documents. Control
+        characters in stored text never reach the terminal.
+
+          read-only    unless --rw was said, or 'mode rw': the server is told so, a file takes no lock
+          staged       a change is kept here, and shown by every command, until 'commit' writes all of it at once or
+                       'abort' forgets it; 'status' lists, 'diff' shows, 'savepoint' and 'rollback' go back a little
+          asked        commit shows the change and asks; -y answers beforehand, --dry-run only tries. A production
+                       database wants its name typed: --yes-on NAME. More than 100 objects by one command, and what
+                       decides who may log in, are asked about as well; --expect N fails unless N objects change
+          conflicts    what others changed meanwhile is never overwritten; your edits stay staged
+          scripts      begin … commit around changes, or --auto-begin; the first error ends the script and forgets
+                       what is staged; --continue takes back that line alone. Where nobody can be asked, a question
+                       is a refusal: exit code 5
+          traces       each transaction says who made it (zeoshell:you@host) and what was typed, or -m TEXT;
+                       $XDG_STATE_HOME/zeoshell/journal notes it on this machine (mode 0600)
 
         The history of what you type is kept in $XDG_STATE_HOME/zeoshell/history (mode 0600); a line that starts with
         a space is not kept.
+        """
+
+    private static let servicesText = """
+        A services file gives databases names. It is $XDG_CONFIG_HOME/zeoshell/services ($HOME/.config without it), or
+        what $ZEOSHELL_SERVICES names; /etc/zeoshell/services is read before it.
+
+          [prod]
+          address = db1.example.org:8800   HOST:PORT, a socket, a Data.fs, a URI
+          storage = main                   which of the server's storages; 1 when left out
+          blobs = /srv/blobs               where a Data.fs keeps its blobs
+          env = production                 commits want the name typed, or --yes-on prod
+          readonly = always                always: no changes from here; never: changes without --rw; default
+
+        'zeoshell connect prod' opens it, and the prompt calls it so. Whoever gives its address gets its rules too.
         """
 
     private static let outputText = """

@@ -1,3 +1,4 @@
+internal import ObjectGraph
 internal import ZODB
 
 #if canImport(Glibc)
@@ -64,8 +65,15 @@ public struct LocalTime: Sendable {
 
 /// Times as text.
 enum TimeText {
+    /// What stands for the tid and the time of edits that are not committed.
+    static let staged = "staged"
+
+    /// Sixteen hexadecimal digits.
+    static func tid(_ tid: TransactionID) -> String { tid.isStaged ? staged : tid.hex }
+
     /// `2026-10-01 10:00:12 +0200`
     static func local(_ tid: TransactionID, _ zone: LocalTime) -> String {
+        if tid.isStaged { return staged }
         let time = Int(tid.unixTime.rounded(.down))
         let civil = zone.civil(at: time)
         return date(civil) + " " + clock(civil) + " " + LocalTime.offsetText(zone.offset(time))
@@ -73,12 +81,14 @@ enum TimeText {
 
     /// `2026-10-01 10:00`, for a prompt.
     static func short(_ tid: TransactionID, _ zone: LocalTime) -> String {
+        if tid.isStaged { return staged }
         let civil = zone.civil(at: Int(tid.unixTime.rounded(.down)))
         return date(civil) + " " + pad(civil.hour, 2) + ":" + pad(civil.minute, 2)
     }
 
     /// RFC 3339 in UTC, to the microsecond: `2026-10-01T08:00:12.345678Z`.
     static func machine(_ tid: TransactionID) -> String {
+        if tid.isStaged { return staged }
         let time = tid.unixTime
         let micros = Int(((time - time.rounded(.down)) * 1e6).rounded())
         let civil = LocalTime.utc.civil(at: Int(time.rounded(.down)) + micros / 1_000_000)

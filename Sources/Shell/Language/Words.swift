@@ -2,6 +2,8 @@
 public struct InputLine: Hashable, Sendable {
     /// The command and its arguments; empty for a blank line or a comment.
     public var words: [String] = []
+    /// Of each word, whether any of it stood in quotes.
+    public var areQuoted: [Bool] = []
     /// Where the output goes instead of the screen.
     public var redirection: Redirection?
     /// What the system's shell runs on the output; follows `|`.
@@ -15,6 +17,16 @@ public struct InputLine: Hashable, Sendable {
     }
 
     public var isEmpty: Bool { words.isEmpty && system == nil }
+
+    fileprivate mutating func append(_ word: String, isQuoted: Bool) {
+        words.append(word)
+        areQuoted.append(isQuoted)
+    }
+
+    /// Whether a word was written in quotes, as far as it was typed here at all.
+    func isQuoted(_ word: String) -> Bool {
+        zip(words, areQuoted).contains { $0.0 == word && $0.1 }
+    }
 }
 
 /// A line that cannot be taken apart: what is wrong, and the byte (from 0) where.
@@ -31,6 +43,7 @@ public struct SyntaxError: Error, Hashable, Sendable, CustomStringConvertible {
 /// - A backslash outside quotes keeps the next character.
 /// - `$name` and `${name}` are replaced, never split again. `$` before anything else is itself.
 /// - Brackets outside quotes keep what is in them, quotes and spaces too: `/folder/["a b"]` is one word as it stands.
+///   So do parentheses and a dict's braces at the start of a word: `(1, 'a')`, `{'a': 1}`.
 /// - A `#` at the start of a word begins a comment when a space, `!` or nothing follows; otherwise it is the `#` of an
 ///   oid, as in `#1a2b`.
 /// - `|` hands the rest of the line to the system's shell; `>` and `>>` take a file name; `!` at the start of the line
@@ -40,6 +53,8 @@ public struct Words {
     private let variable: (String) -> String?
     private var position = 0
     private var line = InputLine()
+    /// The word being read has quotes in it.
+    private var isQuoted = false
 
     /// - Parameter variable: the value of `$name`; nil when there is none.
     public static func split(
@@ -55,6 +70,16 @@ public struct Words {
     /// Whether the line goes on in the next one: it ends in a backslash that no backslash precedes.
     public static func continues(_ text: String) -> Bool {
         !text.utf8.reversed().prefix { $0 == UInt8(ascii: "\\") }.count.isMultiple(of: 2)
+    }
+
+    /// A word as it would be typed.
+    static func quoted(_ word: String) -> String {
+        let isPlain = word.unicodeScalars.allSatisfy { scalar in
+            scalar.value > 0x20 && !"'\"\\$|><#!".unicodeScalars.contains(scalar)
+        }
+        if isPlain, !word.isEmpty { return word }
+        let parts = word.split(separator: "'", omittingEmptySubsequences: false)
+        return "'" + parts.joined(separator: "'\\''") + "'"
     }
 
     private init(scalars: [Unicode.Scalar], variable: @escaping (String) -> String?) {
@@ -82,7 +107,7 @@ public struct Words {
         if next == "\\", let second = peek(1), second != " " {
             let start = position
             while let scalar = next, !scalar.properties.isWhitespace { position += 1 }
-            line.words.append(string(scalars[start..<position]))
+            line.append(string(scalars[start..<position]), isQuoted: false)
         }
         while true {
             skipSpace()
@@ -96,7 +121,9 @@ public struct Words {
                 line.pipe = command
                 return line
             case ">": try redirect()
-            default: line.words.append(try word())
+            default:
+                isQuoted = false
+                line.append(try word(), isQuoted: isQuoted)
             }
         }
     }
@@ -124,14 +151,20 @@ public struct Words {
             switch scalar {
             case "|", ">": return String(word)
             case _ where scalar.properties.isWhitespace: return String(word)
-            case "'": word += try singleQuoted()
-            case "\"": word += try doubleQuoted()
+            case "'":
+                isQuoted = true
+                word += try singleQuoted()
+            case "\"":
+                isQuoted = true
+                word += try doubleQuoted()
             case "\\":
                 // At the end of the line it means that the line goes on; here nothing came.
                 if let kept = peek(1) { word.append(kept) }
                 position += 2
             case "$": word += try expansion()
-            case "[":
+            case "[",
+                "(" where word.isEmpty,
+                "{" where word.isEmpty && beginsDict:
                 let end = bracketEnd ?? position + 1
                 word.append(contentsOf: scalars[position..<end])
                 position = end
@@ -214,8 +247,8 @@ public struct Words {
             } else {
                 switch scalar {
                 case "'", "\"": quote = scalar
-                case "[": depth += 1
-                case "]":
+                case "[", "(", "{": depth += 1
+                case "]", ")", "}":
                     depth -= 1
                     if depth == 0 { return index + 1 }
                 default: break
@@ -224,6 +257,12 @@ public struct Words {
             index += 1
         }
         return nil
+    }
+
+    /// `{}` or `{KEY: …}`, and not a pattern's `{a,b}`.
+    private var beginsDict: Bool {
+        guard let end = bracketEnd else { return false }
+        return end == position + 2 || scalars[position..<end].contains(":")
     }
 
     private mutating func skipSpace() {

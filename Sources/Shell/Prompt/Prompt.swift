@@ -8,6 +8,13 @@ struct Prompt {
     var name: String?
     var path: String
     var isFile: Bool
+    /// What may be done besides reading: `RW`, `OVERLAY`.
+    var writing: String?
+    /// Objects staged.
+    var staged: Int
+    /// Others have changed what is staged, or a commit failed.
+    var isInConflict: Bool
+    var isProduction: Bool
     var isConnected: Bool
     /// The moment of the past looked at.
     var past: String?
@@ -17,9 +24,17 @@ struct Prompt {
     var isUTF8: Bool
 
     init(_ session: Session, isUTF8: Bool) {
-        name = session.address?.shortName
+        name = session.address.map { _ in session.databaseName }
         path = session.path
         isFile = (try? session.storage).map { !($0 is any RemoteStorage) } ?? false
+        switch session.writingMode {
+        case .readOnly: writing = nil
+        case .readWrite: writing = "RW"
+        case .overlay: writing = "OVERLAY"
+        }
+        staged = session.stagedCount
+        isInConflict = !session.transaction.conflicts.isEmpty || session.transaction.doubt != nil
+        isProduction = session.service?.isProduction ?? false
         isConnected = session.isConnected
         past = session.past.map { TimeText.short($0, session.settings.usesUTC ? .utc : .system) }
         news = session.news.count
@@ -29,11 +44,15 @@ struct Prompt {
     func text(_ style: Style) -> String {
         let end = isUTF8 ? "›" : ">"
         guard let name else { return "zeoshell \(end) " }
-        var parts = [style.text(TerminalText.escaped(name), .prompt), TerminalText.escaped(path)]
+        let nameTone: Tone = isProduction && writing == "RW" ? .danger : .prompt
+        var parts = [style.text(TerminalText.escaped(name), nameTone), TerminalText.escaped(path)]
         if isFile { parts.append("FILE") }
+        if let writing { parts.append(style.text(writing, .alert)) }
         if let past { parts.append(style.text("@" + past, .promptMark)) }
         if news > 0 { parts.append(style.text((isUTF8 ? "↻" : "+") + String(news), .promptMark)) }
-        parts.append((isConnected ? "" : style.text("?", .alert)) + end)
+        if staged > 0 { parts.append(style.text("*" + String(staged), .promptMark)) }
+        let marks = (isInConflict ? "!" : "") + (isConnected ? "" : "?")
+        parts.append(style.text(marks, .alert) + end)
         return parts.joined(separator: " ") + " "
     }
 }
@@ -68,9 +87,11 @@ enum Banner {
         } else {
             facts.append("empty")
         }
-        facts.append("read-only")
+        facts.append(session.writingMode.title)
+        if session.service?.isProduction == true { facts.append("production") }
         return [
-            "\(address.description): " + facts.joined(separator: " · "),
+            (session.service.map { "\($0.name), " } ?? "") + "\(address.description): "
+                + facts.joined(separator: " · "),
             "help · ls · find · log — Tab completes, Ctrl-C cancels, Ctrl-D leaves",
         ]
     }

@@ -47,6 +47,7 @@ final class REPL {
             do {
                 guard let line = try nextLine() else {
                     Diagnostics.write("\n")
+                    guard mayLeave() else { continue }
                     return .done
                 }
                 editor.remember(Self.withoutTrailingSpace(line))
@@ -63,6 +64,17 @@ final class REPL {
         return .done
     }
 
+    /// Ctrl-D with edits staged: asked first.
+    private func mayLeave() -> Bool {
+        do {
+            try session.confirmLeaving()
+            return true
+        } catch {
+            _ = runner.tell(error, command: nil, format: nil)
+            return false
+        }
+    }
+
     private static func withoutTrailingSpace(_ line: String) -> String {
         String(line[..<(line.lastIndex { $0 != " " }.map { line.index(after: $0) } ?? line.startIndex)])
     }
@@ -70,6 +82,7 @@ final class REPL {
     /// A line, and those that continue it.
     private func nextLine() throws(LineEditingError) -> String? {
         lookForNews()
+        if let remark = session.ageOfEdits() { Diagnostics.write(remark + "\n") }
         signals?.clear()
         var prompt = Prompt(session, isUTF8: isUTF8).text(style)
         var text = ""
@@ -87,6 +100,11 @@ final class REPL {
         guard let fresh = try? session.poll(), !fresh.isEmpty else { return }
         let count = fresh.count == 1 ? "1 transaction" : "\(fresh.count) transactions"
         let objects = Set(fresh.flatMap(\.oids)).count
+        if !session.transaction.conflicts.isEmpty {
+            let staged = counted(session.transaction.conflicts.count, "staged object")
+            Diagnostics.write(
+                "others changed \(staged): a commit would conflict; 'status' lists them, 'retry' re-applies\n")
+        }
         Diagnostics.write(
             "others committed \(count) (\(objects) object\(objects == 1 ? "" : "s")); 'refresh' looks at the new state\n"
         )
@@ -102,12 +120,48 @@ struct ScriptRunner {
     /// How deep scripts may call each other with `source`.
     private static let deepest = 20
     private let depth: Int
+    /// Errors do not end the script.
+    private let continues: Bool
 
-    init(session: Session, runner: CommandRunner, signals: Signals?, depth: Int = 0) {
+    init(session: Session, runner: CommandRunner, signals: Signals?, continues: Bool = false, depth: Int = 0) {
         self.session = session
         self.runner = runner
         self.signals = signals
+        self.continues = continues
         self.depth = depth
+    }
+
+    /// Runs lines given on the command line, up to the first error.
+    /// - Returns: the last one's code, or that of the error.
+    func run(_ lines: [String]) throws -> ExitCode {
+        var worst: ExitCode?
+        var last = ExitCode.done
+        for line in lines where !session.isFinished {
+            last = runner.run(line: line)
+            guard runner.hasFailed else { continue }
+            if !goesOn(after: last) { return last }
+            worst = last
+        }
+        return worst ?? last
+    }
+
+    /// Ctrl-C and SIGTERM end a script, whatever it wants.
+    private func goesOn(after code: ExitCode) -> Bool { continues && code != .interrupted && code != .terminated }
+
+    /// The end of all lines. Edits that are still staged are forgotten, and that is an error: a missing `commit` would
+    /// otherwise go unnoticed.
+    func ended(_ code: ExitCode) -> ExitCode {
+        let count = session.forgetEdits()
+        guard count > 0 else { return code }
+        let what = "\(counted(count, "staged object")) forgotten: nothing was committed"
+        guard code == .done || code == .negative else {
+            Diagnostics.write("zeoshell: \(what)\n")
+            return code
+        }
+        let failure = ShellFailure(
+            "not-committed", .scriptStopped, "the end was reached with no commit: \(what)",
+            advice: "end with 'commit', or with 'abort'")
+        return runner.tell(failure, command: nil, format: session.settings.format)
     }
 
     /// - Parameter name: what messages call the script.
@@ -116,19 +170,24 @@ struct ScriptRunner {
     func run(_ reader: any LineEditor, name: String) throws -> ExitCode {
         var number = 0
         var last = ExitCode.done
+        var worst: ExitCode?
         session.runScript = { [self] path in try source(path) }
         while !session.isFinished, let (text, start) = try nextLine(reader, &number) {
             last = runner.run(line: text)
-            guard last != .done, last != .negative else { continue }
+            guard runner.hasFailed else { continue }
+            guard !goesOn(after: last) else {
+                worst = Self.stopped(last)
+                continue
+            }
             Diagnostics.write("zeoshell: \(TerminalText.escaped(name)):\(start): stopped here\n")
             return Self.stopped(last)
         }
-        return last
+        return worst ?? last
     }
 
     private static func stopped(_ code: ExitCode) -> ExitCode {
         switch code {
-        case .usage, .interrupted, .terminated: code
+        case .usage, .negative, .interrupted, .terminated: code
         default: .scriptStopped
         }
     }
@@ -159,7 +218,8 @@ struct ScriptRunner {
         guard depth < Self.deepest else {
             throw ShellFailure("script", .scriptStopped, at: path, "scripts call each other too deeply")
         }
-        let inner = ScriptRunner(session: session, runner: runner, signals: signals, depth: depth + 1)
+        let inner = ScriptRunner(
+            session: session, runner: runner, signals: signals, continues: continues, depth: depth + 1)
         defer { session.runScript = { [self] path in try source(path) } }
         let code = try inner.runFile(path)
         if code != .done, code != .negative { throw ShellFailure("script", code, at: path, "the script stopped") }

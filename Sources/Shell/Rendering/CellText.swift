@@ -18,7 +18,7 @@ struct CellText {
         case .boolean(let flag): isForPeople ? (flag ? "yes" : "no") : String(flag)
         case .seconds(let seconds): isForPeople ? Self.duration(seconds) : JSONText.number(seconds)
         case .time(let tid): isForPeople ? TimeText.local(tid, zone) : TimeText.machine(tid)
-        case .tid(let tid): tid.hex
+        case .tid(let tid): TimeText.tid(tid)
         case .oid(let oid): oid.path
         case .list(let cells): cells.map(text).joined(separator: isForPeople ? ", " : ",")
         case .value(let text, _): text

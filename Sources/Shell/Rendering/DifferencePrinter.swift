@@ -47,7 +47,9 @@ struct DifferencePrinter {
     private func heading(_ side: Side) -> String {
         if let problem = side.problem { return "\(side.path) (\(problem))" }
         guard let subject = side.subject else { return "\(side.path) (nothing)" }
-        return "\(side.path)  \(subject.record.serial.hex)  \(TimeText.machine(subject.record.serial))"
+        let serial = subject.record.serial
+        return serial.isStaged
+            ? "\(side.path)  \(TimeText.staged)" : "\(side.path)  \(serial.hex)  \(TimeText.machine(serial))"
     }
 
     private func className(_ side: Side) -> String {
@@ -126,7 +128,7 @@ struct DifferencePrinter {
         json.key("oid")
         json.string(subject.record.oid.hex)
         json.key("serial")
-        json.string(subject.record.serial.hex)
+        json.string(TimeText.tid(subject.record.serial))
         json.key("time")
         json.string(TimeText.machine(subject.record.serial))
         json.key("class")

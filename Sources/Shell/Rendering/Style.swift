@@ -18,6 +18,7 @@ struct Style {
         case .heading: "1"
         case .prompt: "32"
         case .promptMark: "33"
+        case .danger: "97;41"
         }
     }
 }

@@ -24,6 +24,12 @@ public struct Environment: Sendable {
         if let directory = self["XDG_STATE_HOME"], directory.hasPrefix("/") { return directory }
         return self["HOME"].map { $0 + "/.local/state" }
     }
+
+    /// `$XDG_CONFIG_HOME`, else `$HOME/.config`.
+    func configurationDirectory() -> String? {
+        if let directory = self["XDG_CONFIG_HOME"], directory.hasPrefix("/") { return directory }
+        return self["HOME"].map { $0 + "/.config" }
+    }
 }
 
 /// What the program's standard streams are connected to.

@@ -82,7 +82,9 @@ let package = Package(
             name: "ObjectGraphTests",
             dependencies: ["ByteCoding", "ObjectGraph", "Pickle", "TestSupport", "ZODB", "ZODBFile"],
             swiftSettings: settings),
-        .testTarget(name: "ZODBTests", dependencies: ["ByteCoding", "CZlib", "ZODB"], swiftSettings: settings),
+        .testTarget(
+            name: "ZODBTests", dependencies: ["ByteCoding", "CZlib", "Pickle", "TestSupport", "ZODB"],
+            swiftSettings: settings),
         .testTarget(
             name: "ZEOProtocolTests", dependencies: ["ByteCoding", "ZEOProtocol", "ZODB"],
             exclude: ["transcripts"], swiftSettings: settings),

@@ -145,7 +145,7 @@ extension PickleDocument {
     // MARK: Arguments
 
     /// The argument's bytes. The parser has checked that they lie inside the source.
-    private func argument(of record: NodeRecord) -> Range<Int> {
+    func argument(of record: NodeRecord) -> Range<Int> {
         let first = Int(record.start) + 1
         switch record.opcode.argument {
         case .nothing: return first..<first

@@ -72,17 +72,9 @@ extension PersistentReference {
         }
     }
 
-    /// Eight bytes of any string kind; also `_codecs.encode(text, 'latin1')`, which is how Python 3 writes bytes at
-    /// protocols below 3.
+    /// Eight bytes of any string kind, or of encoded text.
     private static func oid(_ slot: PickleDocument.Slot, in document: PickleDocument) -> ObjectID? {
-        if let bytes = document.stringBytes(slot) { return ObjectID(bytes: bytes) }
-        guard case .instance(let call) = document[slot], call.kind == .reduce,
-            call.className == GlobalName(module: "_codecs", name: "encode"), let first = call.arguments.first,
-            case .text(let utf8) = document[first]
-        else { return nil }
-        let scalars = String(decoding: utf8, as: UTF8.self).unicodeScalars
-        guard scalars.allSatisfy({ $0.value < 256 }) else { return nil }
-        return ObjectID(bytes: scalars.map { UInt8($0.value) })
+        (document.stringBytes(slot) ?? document.encodedBytes(slot)).flatMap { ObjectID(bytes: $0) }
     }
 
     /// A class as a global, or as the pair `(module, name)`.
@@ -104,5 +96,16 @@ extension PickleDocument {
     /// All persistent references of the document, in the order they are written, repeats included.
     public var references: [PersistentReference] {
         persistentIDs.compactMap { PersistentReference($0, in: self) }
+    }
+
+    /// `_codecs.encode(text, 'latin1')`: bytes as Python writes them at protocols below 3; nil for anything else.
+    func encodedBytes(_ slot: Slot) -> [UInt8]? {
+        guard case .instance(let call) = self[slot], call.kind == .reduce,
+            call.className == GlobalName(module: "_codecs", name: "encode"), let first = call.arguments.first,
+            case .text(let utf8) = self[first]
+        else { return nil }
+        let scalars = String(decoding: utf8, as: UTF8.self).unicodeScalars
+        guard scalars.allSatisfy({ $0.value < 256 }) else { return nil }
+        return scalars.map { UInt8($0.value) }
     }
 }

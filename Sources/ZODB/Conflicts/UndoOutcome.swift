@@ -16,7 +16,10 @@ public enum UndoOutcome: Hashable, Sendable {
     ///   - undone: what the transaction made of the object; nil when it deleted it.
     ///   - current: what it is now, undos before this one in the same transaction included; nil when it does not exist.
     ///   - previous: what it was before the transaction; nil when it did not exist.
-    public init(undone: [UInt8]?, current: [UInt8]?, previous: [UInt8]?) {
+    ///   - generation: as in `ConflictResolver.resolve`.
+    public init(
+        undone: [UInt8]?, current: [UInt8]?, previous: [UInt8]?, generation: PythonGeneration? = nil
+    ) {
         if undone == current {
             self = .restored
             return
@@ -26,7 +29,8 @@ public enum UndoOutcome: Hashable, Sendable {
             return
         }
         guard let undone, let current,
-            let data = ConflictResolver.resolve(old: undone, committed: current, new: previous)
+            let data = ConflictResolver.resolve(
+                old: undone, committed: current, new: previous, generation: generation)
         else {
             self = .refused("Some data were modified by a later transaction")
             return

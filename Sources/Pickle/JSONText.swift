@@ -119,4 +119,29 @@ public enum Base64 {
         }
         return String(decoding: result, as: UTF8.self)
     }
+
+    /// nil when the text is none: another alphabet, a length that is no multiple of four.
+    public static func bytes(_ text: [UInt8]) -> [UInt8]? {
+        guard text.count.isMultiple(of: 4) else { return nil }
+        var result: [UInt8] = []
+        result.reserveCapacity(text.count / 4 * 3)
+        for start in stride(from: 0, to: text.count, by: 4) {
+            let padding = start + 4 == text.count ? text.suffix(2).count { $0 == UInt8(ascii: "=") } : 0
+            if padding == 2, text[start + 2] != UInt8(ascii: "=") { return nil }
+            if padding == 1, text[start + 3] != UInt8(ascii: "=") { return nil }
+            var group = 0
+            for position in 0..<4 - padding {
+                guard let value = values[Int(text[start + position])] else { return nil }
+                group |= Int(value) << (18 - 6 * position)
+            }
+            for shift in [16, 8, 0].prefix(3 - padding) { result.append(UInt8(group >> shift & 0xff)) }
+        }
+        return result
+    }
+
+    private static let values: [UInt8?] = {
+        var values = [UInt8?](repeating: nil, count: 256)
+        for (value, letter) in alphabet.enumerated() { values[Int(letter)] = UInt8(value) }
+        return values
+    }()
 }

@@ -61,10 +61,20 @@ public struct PickleDocument: Sendable {
     struct StepRecord: BitwiseCopyable {
         var opcode: Opcode
         var offset: UInt32
+        /// Where the MARK stands that the opcode took back; `noMark` when it takes a fixed number of operands.
+        var mark: UInt32
         /// Its operands: a run of `operands`.
         var first: UInt32
         var count: UInt32
         var next: Int32
+    }
+
+    static let noMark = UInt32.max
+
+    /// A step that reached its node by a GET: the bytes of the value and of this change to it lie apart.
+    struct RemoteStep: BitwiseCopyable {
+        var node: UInt32
+        var offset: UInt32
     }
 
     public let source: [UInt8]
@@ -75,7 +85,13 @@ public struct PickleDocument: Sendable {
 
     let nodes: [NodeRecord]
     let steps: [StepRecord]
+    /// Every slot but the roots, in the order in which they were taken from the stack, inner before outer. Those that POP
+    /// dropped are among them; no step has these.
     let operands: [Slot]
+    /// Rare: recursive objects, and what no pickler writes.
+    let remoteSteps: [RemoteStep]
+    /// DUP, which no pickler writes: a value that is in two places without a GET. Such a document is not edited.
+    let usesDuplicate: Bool
 
     /// Reads `source`.
     ///
@@ -94,6 +110,8 @@ public struct PickleDocument: Sendable {
         nodes = parser.nodes.array()
         steps = parser.steps.array()
         operands = parser.operands.array()
+        remoteSteps = parser.remoteSteps
+        usesDuplicate = parser.usesDuplicate
     }
 
     /// The number of distinct values.

@@ -11,6 +11,8 @@ struct PickleParser: ~Copyable {
     var steps: GrowingBuffer<StepRecord>
     var operands: GrowingBuffer<Slot>
     var roots: [Slot] = []
+    var remoteSteps: [PickleDocument.RemoteStep] = []
+    var usesDuplicate = false
 
     private var stack: GrowingBuffer<Slot>
     private var marks: GrowingBuffer<OpenMark>
@@ -19,6 +21,8 @@ struct PickleParser: ~Copyable {
     /// that removing that value removes them too.
     private var dead: (start: UInt32, height: Int)?
     private var at = 0
+    /// Where slots begin that are a GET behind dead bytes: what is changed through them may have been made in the latter.
+    private var recalledBehindDead: Set<UInt32> = []
 
     init(sourceCount: Int) {
         let guess = min(max(sourceCount / 8, 16), 4096)
@@ -117,7 +121,8 @@ struct PickleParser: ~Copyable {
             var first = UInt32(truncatingIfNeeded: start)
             if let pending = dead, pending.height == stack.count { first = pending.start }
             dead = nil
-            marks.append(OpenMark(height: UInt32(truncatingIfNeeded: stack.count), start: first))
+            let height = UInt32(truncatingIfNeeded: stack.count)
+            marks.append(OpenMark(height: height, start: first, offset: UInt32(truncatingIfNeeded: start)))
         case .tuple1: try construct(opcode, at: start, taking: 1)
         case .tuple2: try construct(opcode, at: start, taking: 2)
         case .tuple3: try construct(opcode, at: start, taking: 3)
@@ -133,6 +138,7 @@ struct PickleParser: ~Copyable {
         case .popMark: try popToMark(at: start)
         case .duplicate:
             try require(1, opcode, at: start)
+            usesDuplicate = true
             push(stack[stack.count - 1].nodeIndex, at: start)
         case .memoize: try remember(memo.count, opcode, at: start)
         case .put, .get:
@@ -212,7 +218,7 @@ struct PickleParser: ~Copyable {
     private mutating func construct(_ opcode: Opcode, at start: Int, taking count: Int) throws(PickleError) {
         try require(count, opcode, at: start)
         let low = stack.count - count
-        makeNode(opcode, at: start, from: low, rangeStart: stack[low].start)
+        makeNode(opcode, at: start, from: low, rangeStart: stack[low].start, mark: PickleDocument.noMark)
     }
 
     /// A new value from the slots above the mark.
@@ -222,13 +228,15 @@ struct PickleParser: ~Copyable {
         let count = stack.count - low
         if opcode == .obj, count == 0 { throw PickleError(.stackUnderflow(opcode), at: start) }
         if opcode == .dict, count % 2 != 0 { throw PickleError(.unpairedItems(opcode), at: start) }
-        makeNode(opcode, at: start, from: low, rangeStart: mark.start)
+        makeNode(opcode, at: start, from: low, rangeStart: mark.start, mark: mark.offset)
     }
 
     @inline(__always)
-    private mutating func makeNode(_ opcode: Opcode, at start: Int, from low: Int, rangeStart: UInt32) {
+    private mutating func makeNode(
+        _ opcode: Opcode, at start: Int, from low: Int, rangeStart: UInt32, mark: UInt32
+    ) {
         let node = newNode(opcode, at: start)
-        addStep(opcode, at: start, to: Int(node), from: low)
+        addStep(opcode, at: start, to: Int(node), from: low, mark: mark)
         stack.truncate(to: low)
         dead = nil
         stack.append(Slot(nodeIndex: node, start: rangeStart, end: UInt32(truncatingIfNeeded: at)))
@@ -236,7 +244,7 @@ struct PickleParser: ~Copyable {
 
     /// Records that `opcode` took the slots from `low` up as operands for `node`.
     @inline(__always)
-    private mutating func addStep(_ opcode: Opcode, at start: Int, to node: Int, from low: Int) {
+    private mutating func addStep(_ opcode: Opcode, at start: Int, to node: Int, from low: Int, mark: UInt32) {
         let first = operands.count
         var index = low
         while index < stack.count {
@@ -246,8 +254,9 @@ struct PickleParser: ~Copyable {
         let step = Int32(truncatingIfNeeded: steps.count)
         steps.append(
             StepRecord(
-                opcode: opcode, offset: UInt32(truncatingIfNeeded: start), first: UInt32(truncatingIfNeeded: first),
-                count: UInt32(truncatingIfNeeded: stack.count - low), next: -1))
+                opcode: opcode, offset: UInt32(truncatingIfNeeded: start), mark: mark,
+                first: UInt32(truncatingIfNeeded: first), count: UInt32(truncatingIfNeeded: stack.count - low), next: -1
+            ))
         var record = nodes[node]
         if record.lastStep < 0 {
             record.firstStep = step
@@ -264,22 +273,31 @@ struct PickleParser: ~Copyable {
 
     private mutating func change(_ opcode: Opcode, at start: Int, taking count: Int) throws(PickleError) {
         try require(count + 1, opcode, at: start)
-        try apply(opcode, at: start, from: stack.count - count)
+        try apply(opcode, at: start, from: stack.count - count, mark: PickleDocument.noMark)
     }
 
     private mutating func changeFromMark(_ opcode: Opcode, at start: Int) throws(PickleError) {
-        let low = Int(try closeMark(opcode, at: start).height)
+        let mark = try closeMark(opcode, at: start)
+        let low = Int(mark.height)
         guard low > floor else { throw PickleError(.stackUnderflow(opcode), at: start) }
         if opcode == .setItems, (stack.count - low) % 2 != 0 { throw PickleError(.unpairedItems(opcode), at: start) }
-        try apply(opcode, at: start, from: low)
+        try apply(opcode, at: start, from: low, mark: mark.offset)
     }
 
-    private mutating func apply(_ opcode: Opcode, at start: Int, from low: Int) throws(PickleError) {
-        let target = Int(stack[low - 1].nodeIndex)
+    private mutating func apply(
+        _ opcode: Opcode, at start: Int, from low: Int, mark: UInt32
+    ) throws(PickleError) {
+        let slot = stack[low - 1]
+        let target = Int(slot.nodeIndex)
         guard Self.accepts(nodes[target].opcode, opcode) else {
             throw PickleError(.wrongTarget(opcode), at: start)
         }
-        addStep(opcode, at: start, to: target, from: low)
+        if slot.start > nodes[target].start
+            || !recalledBehindDead.isEmpty && recalledBehindDead.contains(slot.start)
+        {
+            remoteSteps.append(.init(node: slot.nodeIndex, offset: UInt32(truncatingIfNeeded: start)))
+        }
+        addStep(opcode, at: start, to: target, from: low, mark: mark)
         stack.truncate(to: low)
         extendTop()
     }
@@ -310,6 +328,7 @@ struct PickleParser: ~Copyable {
     @inline(__always)
     private mutating func recall(_ id: Int, at start: Int) throws(PickleError) {
         guard let node = memo[id] else { throw PickleError(.undefinedMemo(id), at: start) }
+        if let dead, dead.height == stack.count { recalledBehindDead.insert(dead.start) }
         push(node, at: start)
     }
 
@@ -322,12 +341,14 @@ struct PickleParser: ~Copyable {
         }
         try require(1, .pop, at: start)
         let slot = stack[stack.count - 1]
+        operands.append(slot)
         stack.truncate(to: stack.count - 1)
         dead = (slot.start, stack.count)
     }
 
     private mutating func popToMark(at start: Int) throws(PickleError) {
         let mark = try closeMark(.popMark, at: start)
+        for index in Int(mark.height)..<stack.count { operands.append(stack[index]) }
         stack.truncate(to: Int(mark.height))
         dead = (mark.start, Int(mark.height))
     }
@@ -358,4 +379,6 @@ struct OpenMark: BitwiseCopyable {
     var height: UInt32
     /// Where its byte stands, or the dead bytes before it.
     var start: UInt32
+    /// Where its byte stands.
+    var offset: UInt32
 }

@@ -129,8 +129,36 @@ enum TextArgument {
         return result
     }
 
+    /// The line for STRING: quoted as Python 2's `repr` does it.
+    static func quotedString(_ bytes: [UInt8]) -> String { String(PythonString.bytesLiteral(bytes).text.dropFirst()) }
+
+    /// The line for UNICODE: Latin-1, and `\uXXXX` or `\UXXXXXXXX` for what it has not, the backslash and the controls at
+    /// which one of the readers would stop.
+    static func rawUnicodeEscaped(_ utf8: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        func escape(_ letter: String, _ value: UInt32, width: Int) {
+            let digits = String(value, radix: 16)
+            result += "\\\(letter)\(String(repeating: "0", count: width - digits.count))\(digits)".utf8
+        }
+        var decoder = ScalarDecoder(utf8)
+        while let piece = decoder.next() {
+            switch piece {
+            case .surrogate(let value): escape("u", value, width: 4)
+            case .invalid(let byte): result.append(byte)
+            case .scalar(let scalar):
+                switch scalar.value {
+                case 0, 0x0a, 0x0d, 0x1a, 0x5c: escape("u", scalar.value, width: 4)
+                case ..<0x100: result.append(UInt8(scalar.value))
+                case ..<0x10000: escape("u", scalar.value, width: 4)
+                default: escape("U", scalar.value, width: 8)
+                }
+            }
+        }
+        return result
+    }
+
     /// One code point, surrogates included, as Python's `surrogatepass` writes it.
-    private static func appendUTF8(_ scalar: UInt32, to bytes: inout [UInt8]) {
+    static func appendUTF8(_ scalar: UInt32, to bytes: inout [UInt8]) {
         func tail(_ shift: UInt32) -> UInt8 { UInt8(truncatingIfNeeded: 0x80 | (scalar >> shift) & 0x3f) }
         switch scalar {
         case ..<0x80: bytes.append(UInt8(truncatingIfNeeded: scalar))

@@ -40,7 +40,8 @@ extension Workspace {
         return hooks.sorted { ($0.priority, $0.handle) < ($1.priority, $1.handle) }
     }
 
-    private func activeHooks(of subject: Subject) -> [Node] {
+    /// The hooks that Zope goes through, in order.
+    func activeHooks(of subject: Subject) -> [Node] {
         guard let multi = attribute("__before_publishing_traverse__", of: subject), case .value = multi.target else {
             return []
         }
@@ -52,7 +53,7 @@ extension Workspace {
 
 extension Node.Target {
     /// The same object, or the same instance: two places of one record may share it.
-    fileprivate func isSameHook(as other: Node.Target) -> Bool {
+    func isSameHook(as other: Node.Target) -> Bool {
         switch (self, other) {
         case (.object(let left), .object(let right)): left == right
         case (.value(_, let left), .value(_, let right)): left.node == right.node

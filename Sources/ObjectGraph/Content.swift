@@ -60,7 +60,7 @@ extension Workspace {
         return nil
     }
 
-    private static let blobClass = GlobalName(module: "ZODB.blob", name: "Blob")
+    static let blobClass = GlobalName(module: "ZODB.blob", name: "Blob")
 
     private static func isChunk(_ subject: Subject) -> Bool {
         guard let name = subject.className?.name else { return false }

@@ -60,6 +60,16 @@ struct RecordComparison {
         goThrough()
     }
 
+    /// What a value of the new record consists of; the value itself, when it has no parts by name.
+    mutating func list(_ slot: Slot) {
+        if case .named(let parts) = parts(slot, in: new) {
+            push(matchNamed([], parts, parent: -1))
+        } else {
+            push([Pair(parent: -1, component: nil, old: nil, new: slot)])
+        }
+        goThrough()
+    }
+
     private mutating func goThrough() {
         while let index = stack.popLast() {
             guard changes.count < limit else {

@@ -14,9 +14,12 @@ public struct StagedObject: Sendable {
     /// The blob's bytes, for an object that is a blob and gets new ones.
     public var contents: BlobContents?
 
+    /// Of an object that was deleted, and is made again under its oid: the transaction that deleted it.
+    var deletion = TransactionID.none
+
     public var isNew: Bool { base == nil }
     /// The serial that a store is based on.
-    public var baseSerial: TransactionID { base?.serial ?? .none }
+    public var baseSerial: TransactionID { base?.serial ?? deletion }
 }
 
 /// The edits of a workspace at one moment, to come back to.
@@ -86,12 +89,16 @@ extension Workspace {
             staging.remove(oid)
             return
         }
-        try put(data, for: oid, base: base, contents)
+        try put(data, for: oid, base: base, contents, staging[oid]?.deletion ?? .none)
     }
 
     /// Stages a record for an object that cannot be read, or never was: its oid is already known to others.
-    public func stageAnew(_ data: [UInt8], for oid: ObjectID) throws(StorageError) {
-        try put(data, for: oid, base: nil, nil)
+    /// - Parameter deletion: the transaction that deleted the object; `.none` when it was never stored.
+    public func stageAnew(
+        _ data: [UInt8], for oid: ObjectID, after deletion: TransactionID = .none,
+        contents: StagedObject.BlobContents? = nil
+    ) throws(StorageError) {
+        try put(data, for: oid, base: nil, contents, deletion)
     }
 
     /// Stages a new object.
@@ -114,12 +121,13 @@ extension Workspace {
     }
 
     private func put(
-        _ data: [UInt8], for oid: ObjectID, base: ObjectRecord?, _ contents: StagedObject.BlobContents?
+        _ data: [UInt8], for oid: ObjectID, base: ObjectRecord?, _ contents: StagedObject.BlobContents?,
+        _ deletion: TransactionID = .none
     ) throws(StorageError) {
         let revision = Revision(data: data, serial: .staged(editCount + 1), next: nil)
         let record = try ObjectRecord(revision, oid: oid)
         editCount += 1
-        staging.put(StagedObject(oid: oid, base: base, record: record, contents: contents))
+        staging.put(StagedObject(oid: oid, base: base, record: record, contents: contents, deletion: deletion))
     }
 
     /// Takes an object out of the edits: it is again what the storage has, or nothing.

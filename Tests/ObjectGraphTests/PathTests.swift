@@ -219,3 +219,21 @@ struct ResolverTests {
         #expect(try resolver.resolve("/site/.title@~2").at < workspace.at)
     }
 }
+
+@Suite("A time in front of a path")
+struct LeadingTimeTests {
+    @Test(
+        "means the same as behind it",
+        arguments: [
+            ("@yesterday:/a/b", "/a/b@yesterday"), ("@2026-10-01T10:00:/a", "/a@2026-10-01T10:00"),
+            ("@2h:#1a2b/.x", "#0x1a2b/.x@2h"), ("@~3://x", "//x@~3"), ("@040d271ce85dac99:/", "/@040d271ce85dac99"),
+        ])
+    func leading(text: String, same: String) throws {
+        #expect(try ObjectPath(parsing: text) == ObjectPath(parsing: same))
+    }
+
+    @Test("is one too many with another behind, or empty", arguments: ["@1h:/a@2h", "@:/a"])
+    func wrong(text: String) {
+        #expect(throws: PathSyntaxError.self) { try ObjectPath(parsing: text) }
+    }
+}

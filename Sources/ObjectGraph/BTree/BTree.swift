@@ -65,6 +65,13 @@ struct BTree {
         return nil
     }
 
+    /// Where a key is that some revision of the tree has; nil where this one does not, or nobody can tell without going
+    /// through all of it.
+    func position(of key: PythonLiteral) throws(StorageError) -> Position? {
+        guard case .found(let position) = try descend(to: key) else { return nil }
+        return position
+    }
+
     /// What a literal may stand for among this family's keys.
     func candidates(_ key: PythonLiteral) -> [PythonLiteral] {
         switch kind.keys {

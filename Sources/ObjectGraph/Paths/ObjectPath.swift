@@ -4,6 +4,8 @@ public import ZODB
 /// A path as it was written: where it begins, its steps, and as of when.
 ///
 ///     /Plone/news        //Application      #0x1a2b/.title      ../x["a/b"][0]      /Plone/**/*.html      /Plone@yesterday
+///
+/// The time may also stand in front, as another database's address does: `@yesterday:/Plone`.
 public struct ObjectPath: Hashable, Sendable {
     public enum Origin: Hashable, Sendable {
         /// `/`: the object under the root's key `Application`, else the root.

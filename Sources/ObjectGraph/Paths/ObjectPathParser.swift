@@ -25,15 +25,25 @@ private struct ObjectPathParser {
     private var offset = 0
     /// Where the path ends and `@WHEN` begins.
     private let end: Int
+    /// Where the colon of a leading `@WHEN:` is; nil without one.
+    private let prefix: Int?
 
     init(_ source: [UInt8]) {
         self.source = source
-        end = Self.whenOffset(source) ?? source.count
+        prefix = Self.endOfPrefix(source)
+        end = Self.whenOffset(source, from: prefix.map { $0 + 1 } ?? 0) ?? source.count
     }
 
     mutating func path() throws(PathSyntaxError) -> ObjectPath {
         var path = ObjectPath(origin: .current)
         path.when = try when()
+        if let prefix {
+            guard path.when == nil else {
+                throw PathSyntaxError(reason: "one time is enough: @WHEN:/PATH is the same as /PATH@WHEN", offset: 0)
+            }
+            path.when = try when(source[1..<prefix], at: 0)
+            offset = prefix + 1
+        }
         if source[..<end].elementsEqual("-".utf8) {
             path.origin = .previous
             return path
@@ -74,19 +84,33 @@ private struct ObjectPathParser {
 
     private func when() throws(PathSyntaxError) -> ObjectPath.When? {
         guard end < source.count else { return nil }
-        let text = String(decoding: source[(end + 1)...], as: UTF8.self)
-        guard !text.isEmpty else { throw PathSyntaxError(reason: "a time is missing after @", offset: end) }
+        return try when(source[(end + 1)...], at: end)
+    }
+
+    private func when(_ text: ArraySlice<UInt8>, at offset: Int) throws(PathSyntaxError) -> ObjectPath.When {
+        let text = String(decoding: text, as: UTF8.self)
+        guard !text.isEmpty else { throw PathSyntaxError(reason: "a time is missing after @", offset: offset) }
         guard text.hasPrefix("~") else { return .text(text) }
         guard let count = Int(text.dropFirst()), count >= 0 else {
-            throw PathSyntaxError(reason: "@~ needs a number: @~3 is three revisions back", offset: end)
+            throw PathSyntaxError(reason: "@~ needs a number: @~3 is three revisions back", offset: offset)
         }
         return .revisionsBack(count)
     }
 
+    /// Where the colon of `@WHEN:/PATH` is; nil for a path that does not begin with a time. Times have colons too, but none
+    /// with a path behind it.
+    private static func endOfPrefix(_ source: [UInt8]) -> Int? {
+        guard source.first == UInt8(ascii: "@") else { return nil }
+        return source.indices.dropLast().first { index in
+            source[index] == UInt8(ascii: ":")
+                && (source[index + 1] == UInt8(ascii: "/") || source[index + 1] == UInt8(ascii: "#"))
+        }
+    }
+
     /// The last `@` that stands neither in brackets nor before a slash.
-    private static func whenOffset(_ source: [UInt8]) -> Int? {
+    private static func whenOffset(_ source: [UInt8], from start: Int) -> Int? {
         var found: Int?
-        var index = 0
+        var index = start
         while index < source.count {
             switch source[index] {
             case UInt8(ascii: "["):

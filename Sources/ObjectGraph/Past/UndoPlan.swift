@@ -58,7 +58,9 @@ public struct UndoPlanner {
         self.log = log
         self.limit = limit
         self.progress = progress
-        rehearsal = UndoRehearsal(storage: workspace.storage, now: try workspace.storage.lastTransaction())
+        rehearsal = UndoRehearsal(
+            storage: workspace.storage, now: try workspace.storage.lastTransaction(),
+            generation: try workspace.generation())
     }
 
     /// What undoing these together would do.

@@ -47,6 +47,8 @@ struct UndoRehearsal {
     let storage: any Storage
     /// The newest transaction: an undo starts from the state it left.
     let now: TransactionID
+    /// Which Python merges.
+    let generation: PythonGeneration
 
     /// An object at one moment of the rehearsal.
     struct State {
@@ -99,7 +101,8 @@ struct UndoRehearsal {
 
     private func merge(_ undone: State, _ current: State, _ previous: State) -> [UInt8]? {
         guard let undone = undone.data, let current = current.data, let previous = previous.data else { return nil }
-        return ConflictResolver.resolve(old: undone, committed: current, new: previous)
+        return ConflictResolver.resolve(
+            old: undone, committed: current, new: previous, generation: generation)
     }
 
     private static func refusal(_ undone: State, _ current: State, _ previous: State) -> UndoRefusal {

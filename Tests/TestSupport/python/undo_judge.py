@@ -3,7 +3,7 @@
     undo_judge.py make FILE SEED LENGTH KINDS
                                       writes a random history, of objects that can be merged or, with KINDS plain, not;
                                       prints its tids
-    undo_judge.py judge FILE SETS     undoes each set of tids (JSON: a list of lists, newest first) on a copy; prints what
+    undo_judge.py judge FILE SETS     undoes each set of tids (a file with JSON: a list of lists, newest first) on a copy; prints what
                                       became of it: {"ok": true, "data": {oid: hex or null}} or {"ok": false, "oids": [...]}
 """
 from __future__ import print_function
@@ -174,4 +174,5 @@ def judge(path, tids):
 if sys.argv[1] == 'make':
     print(json.dumps(History(sys.argv[2], int(sys.argv[3]), sys.argv[5]).make(int(sys.argv[4]))))
 else:
-    print(json.dumps([judge(sys.argv[2], tids) for tids in json.loads(sys.argv[3])]))
+    with open(sys.argv[3]) as sets:
+        print(json.dumps([judge(sys.argv[2], tids) for tids in json.load(sets)]))

@@ -6,6 +6,9 @@ struct ContainerSplices {
     private let edit: ContainerEdit
     private let kind: Kind
 
+    /// An instance without steps gets its items, then its entries, then its state.
+    static let stateOrder = 2
+
     enum Kind: Hashable, Sendable {
         /// All its items come with the opcode that makes it.
         case tuple
@@ -73,11 +76,12 @@ struct ContainerSplices {
         }
         let added = edit.inserted[element] ?? []
         guard !added.isEmpty else { return cuts }
+        let end = last.map { Int($0.step.offset) } ?? 0
         if let last, last.step.mark != PickleDocument.noMark, !last.isGone {
-            Self.add(Int(last.step.offset)..<Int(last.step.offset), added.flatMap(\.bytes), to: &cuts)
+            Self.add(Int(last.step.offset)..<Int(last.step.offset), added.flatMap(\.bytes), taker: end, to: &cuts)
         } else if let last {
             let end = Int(last.step.offset) + 1
-            Self.add(end..<end, steps(adding: added), belongsToPrevious: true, to: &cuts)
+            Self.add(end..<end, steps(adding: added), belongsToPrevious: true, taker: end, to: &cuts)
         } else {
             cuts.append(first(steps(adding: added)))
         }
@@ -98,21 +102,21 @@ struct ContainerSplices {
             let added = steps(adding: edit.inserted[elements.lowerBound] ?? [])
             let start = slots(elements.lowerBound).lowerBound
             let isRemoved = edit.removed.contains(elements.lowerBound)
-            if isRemoved || !added.isEmpty { Self.add(start..<(isRemoved ? end : start), added, to: &cuts) }
+            if isRemoved || !added.isEmpty { Self.add(start..<(isRemoved ? end : start), added, taker: end, to: &cuts) }
             return isRemoved
         }
         let touched = elements.filter { edit.removed.contains($0) || edit.inserted[$0]?.isEmpty == false }
         let isEmptied = !elements.isEmpty && elements.allSatisfy { edit.removed.contains($0) }
         let isAddedTo = touched.contains { edit.inserted[$0]?.isEmpty == false }
         if isEmptied, !isAddedTo, !step.opcode.takesOperands {
-            Self.add(Int(step.mark)..<end, [], to: &cuts)
+            Self.add(Int(step.mark)..<end, [], taker: end, to: &cuts)
             return true
         }
         for element in touched {
             let range = slots(element)
             let bytes = (edit.inserted[element] ?? []).flatMap(\.bytes)
             let isRemoved = edit.removed.contains(element)
-            Self.add(range.lowerBound..<(isRemoved ? range.upperBound : range.lowerBound), bytes, to: &cuts)
+            Self.add(range.lowerBound..<(isRemoved ? range.upperBound : range.lowerBound), bytes, taker: end, to: &cuts)
         }
         return false
     }
@@ -138,10 +142,10 @@ struct ContainerSplices {
             let isLater = step.opcode == .build || kind == .sequence
             let operand = document.operands(of: step).first?.range.lowerBound
             guard isLater, let start = step.mark == PickleDocument.noMark ? operand : Int(step.mark) else { continue }
-            return Splicer.Cut(range: start..<start, bytes: bytes)
+            return Splicer.Cut(range: start..<start, bytes: bytes, order: kind == .dict ? 1 : 0)
         }
         let end = document.definingSlot(of: node)?.range.upperBound ?? document.argumentEnd(of: node)
-        return Splicer.Cut(range: end..<end, bytes: bytes, belongsToPrevious: true)
+        return Splicer.Cut(range: end..<end, bytes: bytes, belongsToPrevious: true, order: kind == .dict ? 1 : 0)
     }
 
     // MARK: Short tuples
@@ -160,26 +164,31 @@ struct ContainerSplices {
             front = []
             let start = slot.range.lowerBound
             if isRemoved || !bytes.isEmpty {
-                Self.add(start..<(isRemoved ? slot.range.upperBound : start), bytes, to: &cuts)
+                Self.add(start..<(isRemoved ? slot.range.upperBound : start), bytes, taker: opcode, to: &cuts)
             }
         }
         let short: [Opcode] = [.emptyTuple, .tuple1, .tuple2, .tuple3]
         let made: Opcode = needsMark ? .tuple : short[count]
         let added = (edit.inserted[items.count] ?? []).flatMap(\.bytes)
-        Self.add(opcode..<opcode + 1, front + added + [made.rawValue], to: &cuts)
+        Self.add(opcode..<opcode + 1, front + added + [made.rawValue], taker: opcode, to: &cuts)
         return cuts
     }
 
     /// Adds a cut behind the others, joined with the last where they touch.
+    ///
+    /// - Parameter taker: the opcode that takes what is added. Where an item begins with an item of its own (a tuple in a
+    ///   tuple), what is added to the outer one comes first: its opcode stands further back.
     private static func add(
-        _ range: Range<Int>, _ bytes: [UInt8], belongsToPrevious: Bool = false, to cuts: inout [Splicer.Cut]
+        _ range: Range<Int>, _ bytes: [UInt8], belongsToPrevious: Bool = false, taker: Int,
+        to cuts: inout [Splicer.Cut]
     ) {
         if let last = cuts.last, last.range.upperBound == range.lowerBound {
             cuts[cuts.count - 1] = Splicer.Cut(
                 range: last.range.lowerBound..<range.upperBound, bytes: last.bytes + bytes,
-                belongsToPrevious: last.belongsToPrevious)
+                belongsToPrevious: last.belongsToPrevious, order: last.order)
         } else {
-            cuts.append(Splicer.Cut(range: range, bytes: bytes, belongsToPrevious: belongsToPrevious))
+            cuts.append(
+                Splicer.Cut(range: range, bytes: bytes, belongsToPrevious: belongsToPrevious, order: -taker))
         }
     }
 }

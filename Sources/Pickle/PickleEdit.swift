@@ -48,11 +48,11 @@ public struct PickleEdit: Sendable {
     /// Puts `value` into this one place. A shared value stays as it is in the others.
     public mutating func replace(_ slot: Slot, with value: PickleValue) throws(PickleEditError) {
         let bytes = try opcodes(value)
-        if isEqual(slot, value, bytes) {
-            replacements[slot] = nil
-        } else {
-            replacements[slot] = Replacement(value: value, bytes: bytes)
+        replacements[slot] = nil
+        if isEqual(slot, value, bytes), !isChanged(slot, limit: bytes.count + 1) {
+            return
         }
+        replacements[slot] = Replacement(value: value, bytes: bytes)
     }
 
     /// Gives every use of a class or function name in the document another one.
@@ -118,6 +118,20 @@ public struct PickleEdit: Sendable {
         return oldBytes == bytes
     }
 
+    /// Whether anything in the slot's value is to change. It holds no more than `limit` values.
+    private func isChanged(_ slot: Slot, limit: Int) -> Bool {
+        guard !isEmpty else { return false }
+        let nodes = Set(containers.keys.map(\.node)).union(names.keys).union(newStates.keys)
+        var stack = [slot]
+        var remaining = limit * 2
+        while let slot = stack.popLast() {
+            remaining -= 1
+            if remaining < 0 || nodes.contains(slot.node) || replacements[slot] != nil { return true }
+            for step in document.steps(of: slot.node) { stack += document.operands(of: step) }
+        }
+        return false
+    }
+
     private func cuts() throws(PickleEditError) -> [Splicer.Cut] {
         var cuts: [Splicer.Cut] = []
         for (slot, replacement) in replacements {
@@ -131,7 +145,8 @@ public struct PickleEdit: Sendable {
             guard let end = document.definingSlot(of: node)?.range.upperBound else { continue }
             cuts.append(
                 Splicer.Cut(
-                    range: end..<end, bytes: state.bytes + [Opcode.build.rawValue], belongsToPrevious: true))
+                    range: end..<end, bytes: state.bytes + [Opcode.build.rawValue], belongsToPrevious: true,
+                    order: ContainerSplices.stateOrder))
         }
         return try Self.sorted(cuts)
     }
@@ -155,8 +170,8 @@ public struct PickleEdit: Sendable {
 
     /// In the order of the source. Where empty ranges and others meet, what belongs to the value before comes first.
     static func sorted(_ cuts: [Splicer.Cut]) throws(PickleEditError) -> [Splicer.Cut] {
-        func rank(_ cut: Splicer.Cut) -> (Int, Int, Int) {
-            (cut.range.lowerBound, cut.range.upperBound, cut.belongsToPrevious ? 0 : 1)
+        func rank(_ cut: Splicer.Cut) -> (Int, Int, Int, Int) {
+            (cut.range.lowerBound, cut.range.upperBound, cut.belongsToPrevious ? 0 : 1, cut.order)
         }
         let sorted = cuts.sorted { rank($0) < rank($1) }
         for (cut, next) in zip(sorted, sorted.dropFirst()) {

@@ -19,6 +19,8 @@ struct Splicer {
         var bytes: [UInt8]
         /// For an empty range: it belongs to the byte before it and not to the one behind.
         var belongsToPrevious = false
+        /// What comes first where several empty ranges of one side meet.
+        var order = 0
     }
 
     let document: PickleDocument

@@ -109,6 +109,8 @@ final class ServerTransaction: StorageTransaction {
     }
 
     private static func checkSize(of data: [UInt8], _ oid: ObjectID) throws(StorageError) {
+        // A server takes it, and its Data.fs is damaged then.
+        guard !data.isEmpty else { throw .unsupported("a record without data, for \(oid)") }
         guard data.count < Frame.defaultLimit else {
             throw .unsupported("the record of \(oid) is too large to be sent: \(data.count) bytes")
         }

@@ -1,9 +1,11 @@
+internal import Synchronization
 internal import ZODB
 
 extension FileStorage {
     /// What becomes of an object that two have changed, when its class has a rule for that.
     func resolve(old: [UInt8], committed: [UInt8], new: [UInt8]) -> [UInt8]? {
-        nil
+        ConflictResolver.resolve(
+            old: old, committed: committed, new: new, generation: state.withLock { $0.generation })
     }
 }
 

@@ -14,17 +14,21 @@ public struct OpeningOptions: Hashable, Sendable {
     public var blobDirectory: String?
     /// Whether it may be written to: then a Data.fs is locked, and a server asked for leave to write.
     public var isWritable: Bool
+    /// Whether changes are kept apart, in memory: the storage itself is then opened for reading, whatever `isWritable`
+    /// says.
+    public var isOverlay: Bool
     /// What a server's log is to call us: `zeoshell:USER@HOST`.
     public var clientLabel: String?
 
     public init(
         storageName: String? = nil, timeout: Double? = nil, blobDirectory: String? = nil, isWritable: Bool = false,
-        clientLabel: String? = nil
+        isOverlay: Bool = false, clientLabel: String? = nil
     ) {
         self.storageName = storageName
         self.timeout = timeout
         self.blobDirectory = blobDirectory
         self.isWritable = isWritable
+        self.isOverlay = isOverlay
         self.clientLabel = clientLabel
     }
 }
@@ -55,6 +59,13 @@ public func openStorage(
     _ address: StorageAddress, options: OpeningOptions, interruption: Interruption,
     progress: @escaping @Sendable (StorageProgress) -> Void
 ) throws(StorageError) -> any Storage {
+    if options.isOverlay {
+        var baseOptions = options
+        baseOptions.isOverlay = false
+        baseOptions.isWritable = false
+        let base = try openStorage(address, options: baseOptions, interruption: interruption, progress: progress)
+        return try OverlayStorage(over: base, interruption: interruption)
+    }
     switch address.location {
     case .server(let host, let port):
         return try openServer(.host(host, port: port), address, options, interruption)

@@ -15,7 +15,7 @@ public enum ConflictResolver {
     ///   - old: the record that both changes began with.
     ///   - committed: what the one made of it that is committed already.
     ///   - new: what the other one wants to store.
-    ///   - generation: which Python the database belongs to, where that is known; else the records tell, some of them.
+    ///   - generation: which Python reads the records, where that is known; else they tell themselves, some of them.
     /// - Returns: nil when the changes cannot be merged, or the class has no rule here: then it is a conflict.
     public static func resolve(
         old: [UInt8], committed: [UInt8], new: [UInt8], generation: PythonGeneration? = nil

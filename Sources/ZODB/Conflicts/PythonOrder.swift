@@ -64,12 +64,13 @@ struct PythonOrder {
 
     let generation: PythonGeneration
 
-    /// Records of Python 2 and of Python 3 are not mixed: nil.
+    /// nil when the records are of Python 2 and of Python 3, and nobody says which is to read them.
     init?(for conflict: Conflict) {
-        var generations = Set([conflict.old, conflict.committed, conflict.new].compactMap(\.generation))
-        if let generation = conflict.generation { generations.insert(generation) }
-        guard generations.count <= 1 else { return nil }
-        generation = generations.first ?? .python3
+        let generations = Set([conflict.old, conflict.committed, conflict.new].compactMap(\.generation))
+        guard let known = conflict.generation ?? (generations.count > 1 ? nil : generations.first ?? .python3) else {
+            return nil
+        }
+        generation = known
     }
 
     /// As BTrees compare keys and values: None is below all others.
@@ -88,8 +89,12 @@ struct PythonOrder {
         switch (left.node, right.node) {
         case (.none, .none): return .equal
         case (.text(let a), .text(let b)), (.bytes(let a), .bytes(let b)): return Self.compare(a, b)
-        case (.nativeString(let a), .nativeString(let b)), (.nativeString(let a), .bytes(let b)),
-            (.bytes(let a), .nativeString(let b)):
+        case (.nativeString(let a), .nativeString(let b)):
+            // Python 3 reads them as ASCII, or not at all.
+            guard generation == .python2 || (a + b).allSatisfy({ $0 < 0x80 }) else { throw Unmergeable() }
+            return Self.compare(a, b)
+        case (.nativeString(let a), .bytes(let b)) where generation == .python2,
+            (.bytes(let a), .nativeString(let b)) where generation == .python2:
             return Self.compare(a, b)
         case (.nativeString(let a), .text(let b)):
             return try compareNative(a, withText: b)

@@ -13,3 +13,36 @@ public final class ArrayCursor<Element>: Cursor {
 
     public func next() throws(StorageError) -> Element? { iterator.next() }
 }
+
+/// All elements of one cursor, then all of another.
+final class ChainedCursor<Element>: Cursor {
+    private var cursors: [any Cursor<Element>]
+
+    init(_ first: any Cursor<Element>, _ second: any Cursor<Element>) { cursors = [second, first] }
+
+    func next() throws(StorageError) -> Element? {
+        while let cursor = cursors.last {
+            if let element = try cursor.next() { return element }
+            cursors.removeLast()
+        }
+        return nil
+    }
+}
+
+/// The elements of a cursor that satisfy a condition.
+final class FilteredCursor<Element>: Cursor {
+    private let cursor: any Cursor<Element>
+    private let isIncluded: (Element) -> Bool
+
+    init(_ cursor: any Cursor<Element>, _ isIncluded: @escaping (Element) -> Bool) {
+        self.cursor = cursor
+        self.isIncluded = isIncluded
+    }
+
+    func next() throws(StorageError) -> Element? {
+        while let element = try cursor.next() {
+            if isIncluded(element) { return element }
+        }
+        return nil
+    }
+}

@@ -29,7 +29,8 @@ public protocol StorageTransaction: AnyObject {
     func requireCurrent(_ oid: ObjectID, serial: TransactionID) throws(StorageError)
     /// Stores, for each object that the transaction `tid` changed, what it was before. Several in one transaction go
     /// newest first.
-    /// - Throws: `undoFailed`, here or at `vote`; `unsupported` where the storage cannot undo.
+    /// - Throws: `undoFailed`, or `noSuchTransaction` where the storage can tell that apart, here or at `vote`;
+    ///   `unsupported` where the storage cannot undo.
     func undo(_ tid: TransactionID) throws(StorageError)
     /// All that was stored can be written, and nobody else can write until `finish` or `abort`.
     /// - Returns: what is not as it was handed in.

@@ -25,6 +25,25 @@ public final class MemoryStorage: Storage {
     struct Base: Sendable {
         let storage: any Storage
         let tid: TransactionID
+
+        /// What changed below since then does not show; `next` changed here.
+        func seen(_ revision: Revision, next: TransactionID?) -> Revision {
+            var revision = revision
+            if let after = revision.next, after > tid { revision.next = nil }
+            revision.next = revision.next ?? next
+            return revision
+        }
+
+        /// An object younger than all that shows does not exist, unless it was made here, at `next`.
+        func seen(_ error: StorageError, at asked: TransactionID, next: TransactionID?) -> StorageError {
+            switch error {
+            case .noSuchObject(let oid), .noRevision(let oid, _):
+                if next != nil { return .noRevision(oid, at: asked) }
+                return asked >= tid ? .noSuchObject(oid) : error
+            default:
+                return error
+            }
+        }
     }
 
     /// What this storage, other than those that share its database, has seen and done.
@@ -81,22 +100,38 @@ public final class MemoryStorage: Storage {
             throw next == nil ? .noSuchObject(oid) : .noRevision(oid, at: tid)
         }
         do throws(StorageError) {
-            var revision = try base.storage.load(oid, at: min(tid, base.tid))
-            // What changed below since then does not show.
-            if let after = revision.next, after > base.tid { revision.next = nil }
-            revision.next = revision.next ?? next
-            return revision
+            return base.seen(try base.storage.load(oid, at: min(tid, base.tid)), next: next)
         } catch {
-            throw next == nil ? Self.asSeen(error, through: base.tid, at: tid) : .noRevision(oid, at: tid)
+            throw base.seen(error, at: tid, next: next)
         }
     }
 
-    /// An object younger than all that shows through does not exist.
-    private static func asSeen(
-        _ error: StorageError, through last: TransactionID, at tid: TransactionID
-    ) -> StorageError {
-        if case .noRevision(let oid, _) = error, tid >= last { return .noSuchObject(oid) }
-        return error
+    public func load(_ oids: [ObjectID], at tid: TransactionID) -> [Result<Revision, StorageError>] {
+        guard let base = database.base else { return oids.map { oid in loadResult(oid, at: tid) } }
+        let nexts = database.history.withLock { history in
+            oids.map { oid -> TransactionID?? in
+                let (record, next) = history.record(oid, at: tid)
+                return record == nil ? .some(next) : nil
+            }
+        }
+        // Those that only the base has, it is asked for together.
+        let asked = zip(oids, nexts).filter { $0.1 != nil }.map(\.0)
+        var answers = base.storage.load(asked, at: min(tid, base.tid)).makeIterator()
+        return zip(oids, nexts).map { oid, next in
+            guard let next, let answer = answers.next() else { return loadResult(oid, at: tid) }
+            return switch answer {
+            case .success(let revision): .success(base.seen(revision, next: next))
+            case .failure(let error): .failure(base.seen(error, at: tid, next: next))
+            }
+        }
+    }
+
+    private func loadResult(_ oid: ObjectID, at tid: TransactionID) -> Result<Revision, StorageError> {
+        do throws(StorageError) {
+            return .success(try load(oid, at: tid))
+        } catch {
+            return .failure(error)
+        }
     }
 
     /// Ends what is shown and done through this storage; others of the same database go on.
@@ -118,6 +153,11 @@ public final class MemoryStorage: Storage {
             return nil
         }
     }
+
+    /// Whether any transaction of this database itself changed the object.
+    func hasChanged(_ oid: ObjectID) -> Bool { database.history.withLock { $0.newest(oid) } != nil }
+
+    func continueOIDs(at first: UInt64) { database.oids.withLock { $0 = first } }
 
     /// What was committed through this storage is no news to it.
     func committed(_ tid: TransactionID) { view.withLock { _ = $0.own.insert(tid) } }

@@ -32,6 +32,7 @@ final class MemoryTransaction: StorageTransaction {
     deinit { abort() }
 
     func store(_ data: [UInt8], for oid: ObjectID, basedOn serial: TransactionID) throws(StorageError) {
+        try Self.check(data, oid)
         try gather(.store(data, oid, basedOn: serial, blob: nil))
     }
 
@@ -39,7 +40,13 @@ final class MemoryTransaction: StorageTransaction {
         _ data: [UInt8], for oid: ObjectID, basedOn serial: TransactionID, contents: any Cursor<[UInt8]>
     ) throws(StorageError) {
         try require(.gathering, "store")
+        try Self.check(data, oid)
         try gather(.store(data, oid, basedOn: serial, blob: try contents.joined()))
+    }
+
+    /// A Data.fs has no room for a record without data; what cannot be copied there is no record here either.
+    private static func check(_ data: [UInt8], _ oid: ObjectID) throws(StorageError) {
+        guard !data.isEmpty else { throw .unsupported("a record without data, for \(oid)") }
     }
 
     func requireCurrent(_ oid: ObjectID, serial: TransactionID) throws(StorageError) {
@@ -139,12 +146,7 @@ final class MemoryTransaction: StorageTransaction {
     }
 
     private func performUndo(of tid: TransactionID) throws(StorageError) {
-        let cursor: any Cursor<TransactionRecord>
-        do throws(StorageError) {
-            cursor = try storage.undoableRecords(of: tid)
-        } catch .noSuchTransaction {
-            throw .undoFailed(tid, [UndoObstacle(oid: nil, reason: "Invalid transaction id")])
-        }
+        let cursor = try storage.undoableRecords(of: tid)
         var obstacles: [UndoObstacle] = []
         while let record = try cursor.next() {
             let previous = try storage.revision(record.oid, at: tid.predecessor)

@@ -75,6 +75,9 @@ let package = Package(
         .testTarget(
             name: "PickleTests", dependencies: ["Pickle", "TestSupport"], exclude: ["corpus"], swiftSettings: settings),
         .testTarget(
+            name: "StorageConformanceTests",
+            dependencies: ["TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"], swiftSettings: settings),
+        .testTarget(
             name: "ConformanceTests", dependencies: ["Pickle", "TestSupport", "ZODB", "ZODBFile"],
             swiftSettings: settings),
         .target(name: "ObjectGraph", dependencies: ["ByteCoding", "Pickle", "ZODB"], swiftSettings: settings),

@@ -31,6 +31,10 @@ public struct Savepoint: Sendable {
 struct Staging: Sendable {
     private(set) var objects: [ObjectID: StagedObject] = [:]
     private(set) var order: [ObjectID] = []
+    /// By which way an object was come to when it was edited: the name to call it by.
+    var places: [ObjectID: Place] = [:]
+    /// For parts of BTrees, the tree: parts are of use only together.
+    var trees: [ObjectID: ObjectID] = [:]
 
     var isEmpty: Bool { objects.isEmpty }
 
@@ -43,6 +47,8 @@ struct Staging: Sendable {
     mutating func remove(_ oid: ObjectID) {
         guard objects.removeValue(forKey: oid) != nil else { return }
         order.removeAll { $0 == oid }
+        places[oid] = nil
+        trees[oid] = nil
     }
 }
 

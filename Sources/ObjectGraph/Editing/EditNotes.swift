@@ -1,0 +1,18 @@
+internal import ZODB
+
+// What is remembered of an edit beside the record: for naming what was edited, and for doing it again.
+extension Workspace {
+    /// The object was edited by way of this place.
+    func note(_ place: Place, of oid: ObjectID) {
+        guard staging[oid] != nil, staging.places[oid] == nil else { return }
+        var place = place
+        while !place.node.isObject, let parent = place.parent { place = parent }
+        // The leaf of a tree goes by the tree's name.
+        staging.places[oid] = place
+    }
+
+    /// The object is a part of a BTree.
+    func note(part oid: ObjectID, of tree: ObjectID) {
+        if staging[oid] != nil { staging.trees[oid] = tree }
+    }
+}

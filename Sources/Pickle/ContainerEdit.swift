@@ -26,8 +26,9 @@ struct ContainerEdit: Sendable {
         oldCount - removed.count + inserted.values.reduce(0) { $0 + $1.count }
     }
 
-    /// The element that stands at an index after the edit so far; nil behind the last.
+    /// The element that stands at an index after the edit so far; nil outside.
     func position(_ index: Int, of oldCount: Int) -> Position? {
+        guard index >= 0 else { return nil }
         var remaining = index
         var old = 0
         // Only places where something changes are visited; between them old and new run in step.

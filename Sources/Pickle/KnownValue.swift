@@ -2,7 +2,7 @@
 enum KnownValue {
     case set([PickleDocument.Slot])
     case frozenSet([PickleDocument.Slot])
-    /// `_codecs.encode(text, 'latin1')`: bytes as Python 3 writes them below protocol 3.
+    /// `_codecs.encode(text, 'latin1')`, or `bytes()` when there are none: bytes as Python 3 writes them below protocol 3.
     case bytes([UInt8])
     /// ISO 8601, and the zone's slot when it has one.
     case dateTime(String, zone: PickleDocument.Slot?)
@@ -11,8 +11,15 @@ enum KnownValue {
 
     init?(_ instance: PickleInstance, in document: PickleDocument) {
         guard instance.kind == .reduce, let name = instance.className, instance.states.isEmpty,
-            instance.items.isEmpty, instance.entries.isEmpty, let first = instance.arguments.first
+            instance.items.isEmpty, instance.entries.isEmpty
         else { return nil }
+        if instance.arguments.isEmpty, ["builtins", "__builtin__"].contains(name.module), name.name == "bytes",
+            let tuple = instance.argumentTuple, case .tuple = document[tuple]
+        {
+            self = .bytes([])
+            return
+        }
+        guard let first = instance.arguments.first else { return nil }
         let arguments = instance.arguments
         switch (name.module, name.name) {
         case ("builtins", "set"), ("__builtin__", "set"):

@@ -187,7 +187,7 @@ extension PickleEncoder {
         }
         // In the order of Python's `save_reduce`.
         try append(items: instance.items, restOfOneIsSingle: true)
-        try append(entries: instance.entries, restOfOneIsSingle: true)
+        try append(entries: instance.entries, isDict: false)
         for state in instance.states {
             try append(state)
             write(.build)

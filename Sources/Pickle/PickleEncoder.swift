@@ -62,7 +62,7 @@ public struct PickleEncoder: Sendable {
             try append(items: items, restOfOneIsSingle: style.isPython2)
         case .dict(let entries):
             if style.protocolNumber == 0 { write(.mark, .dict) } else { write(.emptyDict) }
-            try append(entries: entries, restOfOneIsSingle: style.isPython2)
+            try append(entries: entries, isDict: true)
         case .set(let items): try append(set: items)
         case .frozenSet(let items): try append(frozenSet: items)
         case .global(let name): try append(name)
@@ -144,7 +144,8 @@ public struct PickleEncoder: Sendable {
         }
     }
 
-    mutating func append(entries: [PickleValue.Entry], restOfOneIsSingle: Bool) throws(PickleValueError) {
+    /// As for items. For a real dict every pickler looks for more behind a full batch, and may find none.
+    mutating func append(entries: [PickleValue.Entry], isDict: Bool) throws(PickleValueError) {
         guard style.protocolNumber > 0 else {
             for entry in entries {
                 try append(key: entry.key)
@@ -155,7 +156,7 @@ public struct PickleEncoder: Sendable {
         }
         for start in stride(from: 0, to: entries.count, by: Self.batch) {
             let batch = entries[start..<min(start + Self.batch, entries.count)]
-            let isSingle = batch.count == 1 && (start == 0 || restOfOneIsSingle)
+            let isSingle = batch.count == 1 && (start == 0 || !isDict)
             if !isSingle { write(.mark) }
             for entry in batch {
                 try append(key: entry.key)
@@ -163,6 +164,7 @@ public struct PickleEncoder: Sendable {
             }
             write(isSingle ? .setItem : .setItems)
         }
+        if isDict, !entries.isEmpty, entries.count.isMultiple(of: Self.batch) { write(.mark, .setItems) }
     }
 
     /// A dict's key or a set's item.
@@ -179,6 +181,7 @@ public struct PickleEncoder: Sendable {
             for item in items[start..<min(start + Self.batch, items.count)] { try append(key: item) }
             write(.addItems)
         }
+        if !items.isEmpty, items.count.isMultiple(of: Self.batch) { write(.mark, .addItems) }
     }
 
     private mutating func append(frozenSet items: [PickleValue]) throws(PickleValueError) {

@@ -192,7 +192,11 @@ public struct PickleJSON {
             json.key("@old")
             json.bool(true)
         }
-        if !instance.arguments.isEmpty {
+        // Without anything else `@cls` would be the class by itself.
+        let isBare =
+            instance.kind != .oldStyle && instance.states.isEmpty && instance.items.isEmpty && instance.entries.isEmpty
+            && instance.keywords == nil
+        if !instance.arguments.isEmpty || isBare {
             json.key("@args")
             array(instance.arguments, to: &json)
         }

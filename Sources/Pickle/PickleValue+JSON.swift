@@ -246,14 +246,14 @@ private struct JSONValueReader {
             instance = PickleValue.Instance(.reduce, try value(callable), arguments: items)
         } else {
             guard let named = parts["@cls"] else { throw unknown("an instance without @cls") }
-            var callable: PickleValue
+            let callable: PickleValue
             if case .array = named {
                 callable = .global(try globalName(named, "@cls"))
             } else {
                 callable = try value(named)
             }
-            if parts.count == 1 { return callable }
-            if case .text = callable { throw unknown("@cls needs [module, name]") }
+            if parts.count == 1, case .global = callable { return callable }
+            guard parts.count > 1, callable.role == .callable else { throw unknown("@cls needs [module, name]") }
             let isOld = parts["@old"] == .bool(true)
             instance = PickleValue.Instance(isOld ? .oldStyle : .newObject, callable)
             if let arguments = parts["@args"] { instance.arguments = try values(try array(arguments, "@args")) }

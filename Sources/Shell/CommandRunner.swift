@@ -53,7 +53,9 @@ final class CommandRunner {
             let help = Report.document(HelpText.document(of: type, width: session.terminal.size.columns))
             return try show(help, try OutputOptions.none, line, command: type.name)
         }
-        let parsed = try ArgumentErrors.translated(Prompted<Command>.self) { try Prompted<Command>.parse(arguments) }
+        let parsed = try ArgumentErrors.translated(Prompted<Command>.self) {
+            try Prompted<Command>.parse(type.arranged(arguments))
+        }
         return try run(parsed.command, parsed.output, line)
     }
 

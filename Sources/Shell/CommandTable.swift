@@ -23,6 +23,16 @@ public enum CommandTable {
             RefsCommand.self,
             ReferrersCommand.self,
             UsersCommand.self,
+            // change
+            SetCommand.self,
+            UnsetCommand.self,
+            RemoveCommand.self,
+            MoveCommand.self,
+            CopyCommand.self,
+            MakeFolderCommand.self,
+            EditCommand.self,
+            ExportCommand.self,
+            ImportCommand.self,
             // transaction
             ModeCommand.self,
             BeginCommand.self,
@@ -31,6 +41,8 @@ public enum CommandTable {
             RollbackCommand.self,
             CommitCommand.self,
             AbortCommand.self,
+            RetryCommand.self,
+            JournalCommand.self,
             // history
             LogCommand.self,
             ShowCommand.self,

@@ -124,7 +124,7 @@ private struct Run {
         defer { session.close() }
         do {
             let parsed = try ArgumentErrors.translated(OneShotEdit<Command>.self) {
-                try OneShotEdit<Command>.parse(words)
+                try OneShotEdit<Command>.parse(type.arranged(words))
             }
             session.progress.begin(runner.progressStyle(parsed.output))
             session.line = Self.line(Command.name, words, address: parsed.address)

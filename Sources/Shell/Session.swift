@@ -193,6 +193,22 @@ extension Session {
         openWorkspace = nil
     }
 
+    /// The objects of another database, for reading; it stays open until the transaction ends: blobs are read then.
+    func foreignWorkspace(_ text: String) throws -> Workspace {
+        var options = OpeningOptions(clientLabel: Identity.label(environment))
+        var address: StorageAddress
+        if let service = try Services(environment).service(named: text) {
+            address = try StorageAddress(parsing: service.address)
+            options.storageName = service.storage
+            options.blobDirectory = service.blobDirectory
+        } else {
+            address = try StorageAddress(parsing: text)
+        }
+        let storage = try opener(address, options, interruption)
+        transaction.others.append(ClosedAtEnd(storage))
+        return try Workspace(storage, interruption: interruption)
+    }
+
     /// Closes the storage, if one is open.
     public func close() {
         opened?.close()

@@ -32,6 +32,16 @@ extension ShellCommand {
     public static var operands: [OperandKind] { [] }
 
     static var names: [String] { [name] + aliases }
+
+    /// The words, so that a value that begins with a minus is not taken for an option.
+    static func arranged(_ words: [String]) -> [String] {
+        guard operands.last == .value, !words.contains("--"),
+            let index = words.lastIndex(where: { $0.hasPrefix("-") && Double($0) != nil })
+        else { return words }
+        var words = words
+        let value = words.remove(at: index)
+        return words + ["--", value]
+    }
 }
 
 /// Where a command stands in the help.
@@ -69,6 +79,8 @@ public enum OperandKind: Sendable {
     case helpTopic
     /// A file of this machine.
     case file
+    /// A value to store; the last operand.
+    case value
     case other
 }
 

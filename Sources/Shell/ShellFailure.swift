@@ -62,6 +62,7 @@ extension ShellFailure {
         case let failure as ShellFailure: self = failure
         case let error as StorageError: self.init(error, at: place)
         case let error as PathError: self.init(error, path: place ?? "path")
+        case let error as EditError: self.init(error)
         case let error as AddressError:
             self.init("bad-address", .usage, at: error.text, error.problem, advice: error.advice)
         case let error as SyntaxError: self.init("usage", .usage, error.description, advice: "see 'help'")

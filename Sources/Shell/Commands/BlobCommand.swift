@@ -91,7 +91,7 @@ struct BlobCommand: ShellCommand {
 }
 
 extension ShellFailure {
-    fileprivate static func exists(_ file: String) -> ShellFailure {
+    static func exists(_ file: String) -> ShellFailure {
         ShellFailure("exists", .refused, at: file, "the file exists", advice: "--force replaces it")
     }
 }

@@ -43,7 +43,16 @@ struct Completion {
         case .command: return matching(Self.commandNames, word.text)
         case .helpTopic: return matching(Self.commandNames + HelpTopic.allCases.map(\.rawValue), word.text)
         case .file: return files(word.text)
-        case .other: return ([], false)
+        case .value where word.text.hasPrefix("@"):
+            let found = files(String(word.text.dropFirst()))
+            return (
+                found.candidates.map { choice in
+                    var choice = choice
+                    choice.text = "@" + choice.text
+                    return choice
+                }, found.isPartial
+            )
+        case .other, .value: return ([], false)
         }
     }
 

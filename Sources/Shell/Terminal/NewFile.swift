@@ -44,6 +44,15 @@ final class NewFile {
         size += bytes.count
     }
 
+    /// The same for those who may throw nothing else.
+    func append(_ bytes: [UInt8]) throws(StorageError) {
+        do {
+            try write(bytes)
+        } catch {
+            throw .io(target, errno: errno == 0 ? EIO : errno)
+        }
+    }
+
     /// Puts the file in its place.
     /// - Throws: `ShellFailure`; also when there is a file meanwhile that may not be replaced.
     func finish(replacing: Bool) throws {

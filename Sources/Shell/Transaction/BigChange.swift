@@ -18,9 +18,15 @@ struct BigChange {
             try Confirmation(session: session).require(
                 "This changes \(counted(changed.count, "object")). Stage it?", isGiven: options.isConfirmed)
         }
-        let users = changed.filter(concernsUsers)
+        guard let workspace = session.openWorkspace else { return }
+        let places = Dictionary(
+            uniqueKeysWithValues: try workspace.stagedDifferences(limit: 1).map { ($0.oid, $0.place) })
+        let users = changed.filter { oid in
+            if let place = places[oid] ?? nil, workspace.isInUserFolder(place) { return true }
+            return concernsUsers(oid)
+        }
         guard let first = users.first else { return }
-        let name = session.transaction.paths[first] ?? first.path
+        let name = session.transaction.paths[first] ?? (places[first] ?? nil)?.description ?? first.path
         try Confirmation(session: session).require(
             "This changes \(counted(users.count, "object")) that decide\(users.count == 1 ? "s" : "") who may log in "
                 + "(\(name)). Stage it?",

@@ -25,6 +25,8 @@ struct OpenTransaction {
     var savepoints: [NamedSavepoint] = []
     /// Staged objects that others have changed since, and by which transaction.
     var conflicts: [ObjectID: TransactionID] = [:]
+    /// Databases that objects were copied from.
+    var others: [ClosedAtEnd] = []
     /// A commit whose end is not known.
     var doubt: Doubt?
 
@@ -34,4 +36,13 @@ struct OpenTransaction {
         var mark: String
         var metadata: TransactionMetadata
     }
+}
+
+/// A storage that is closed when nobody needs it any more.
+final class ClosedAtEnd {
+    private let storage: any Storage
+
+    init(_ storage: any Storage) { self.storage = storage }
+
+    deinit { storage.close() }
 }

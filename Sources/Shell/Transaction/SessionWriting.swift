@@ -75,11 +75,27 @@ extension Session {
             if let expected = options.expected, expected != count { throw ShellFailure.unexpected(count, expected) }
             try BigChange(session: self, changed: changed).check(options)
             noteEdit(count, workspace)
-            return report
+            return try told(report, changed: changed, count: count)
         } catch {
             workspace.roll(back: before)
             transaction.paths = paths
             throw error
+        }
+    }
+
+    /// What a command says, and at a prompt what it did.
+    private func told(_ report: Report, changed: [ObjectID], count: Int) throws -> Report {
+        guard mode == .interactive || count == 0 else { return report }
+        var lines: [String] = []
+        if count == 0 {
+            lines = ["nothing changed"]
+        } else if mode == .interactive {
+            lines = try StagedChanges(self).brief(changed)
+        }
+        return Report(report.body) {
+            var conclusion = report.conclusion()
+            conclusion.messages += lines.map { Report.Message($0) }
+            return conclusion
         }
     }
 

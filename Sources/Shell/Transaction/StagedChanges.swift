@@ -13,12 +13,13 @@ struct StagedChanges {
         self.session = session
         workspace = try session.workspace
         objects = workspace.stagedObjects
-        var paths: [ObjectID: String] = session.transaction.paths
-        let unknown = objects.map(\.oid).filter { paths[$0] == nil }
-        if !unknown.isEmpty {
-            for (oid, place) in try PathFinder(workspace).places(of: Set(unknown)) { paths[oid] = place.description }
+        var paths: [ObjectID: String] = [:]
+        for difference in try workspace.stagedDifferences(limit: 1) {
+            guard let place = difference.place else { continue }
+            let isPart = difference.tree.map { $0 != difference.oid } ?? false
+            paths[difference.oid] = isPart ? "\(place) (part \(difference.oid.path))" : place.description
         }
-        self.paths = paths
+        self.paths = paths.merging(session.transaction.paths) { _, typed in typed }
     }
 
     var isEmpty: Bool { objects.isEmpty }
@@ -84,6 +85,23 @@ struct StagedChanges {
         if document.text.isEmpty { document.text = "--- \(path)\n+++ \(path)\n  (the same values, written anew)" }
         return document
     }
+
+    /// A few lines about what was done to some of the objects: all that the edits so far change in them.
+    func brief(_ oids: [ObjectID]) throws -> [String] {
+        let oids = Set(oids)
+        let printer = try DifferencePrinter(workspace)
+        var lines: [String] = []
+        for object in objects where oids.contains(object.oid) {
+            guard lines.count < Self.briefLimit else { break }
+            let text = try difference(object, printer).text
+            lines += ["\(path(object.oid)):"]
+            lines += text.split(separator: "\n", omittingEmptySubsequences: false).dropFirst(2).map { "  " + $0 }
+        }
+        guard lines.count > Self.briefLimit else { return lines }
+        return lines.prefix(Self.briefLimit) + ["… \(counted(oids.count, "object")) changed: 'diff' shows all"]
+    }
+
+    private static let briefLimit = 12
 
     /// The text of all differences.
     /// - Parameter lineLimit: the most lines; what is left out is counted.

@@ -184,3 +184,13 @@ struct SeededGenerator: RandomNumberGenerator {
         return value ^ value >> 31
     }
 }
+
+extension SeededGenerator {
+    /// A generator whose seed is another each time, and printed; `ZEOSHELL_TEST_SEED` gives one of before.
+    static func announced(_ what: String) -> SeededGenerator {
+        let given = ProcessInfo.processInfo.environment["ZEOSHELL_TEST_SEED"].flatMap { UInt64($0) }
+        let seed = given ?? UInt64.random(in: 1..<1_000_000)
+        print("\(what): seed \(seed)")
+        return SeededGenerator(seed: seed)
+    }
+}

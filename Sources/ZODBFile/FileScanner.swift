@@ -131,6 +131,9 @@ public struct FileScanner: ~Copyable {
         guard header.status != TransactionHeader.checkpoint else {
             return try self.end(.checkpoint(at: position, header.tid, bytes: limit - position))
         }
+        if kind == .endOfFile, header.status == 0, try !endsInTransaction(after: position) {
+            return try self.end(.garbage(at: position, bytes: limit - position))
+        }
         guard header.length >= UInt64(header.headerSize) else {
             return try endAtBadLength(header)
         }
@@ -151,6 +154,19 @@ public struct FileScanner: ~Copyable {
         guard kind == .endOfFile else { throw damage("transaction", "\(tail)", at: position) }
         self.tail = tail
         return false
+    }
+
+    /// Whether the file's last bytes are the trailer of a transaction that begins behind `place`.
+    ///
+    /// If not, a head of zeros at `place` is one that a power cut kept from the disk while what follows it was written:
+    /// no transaction that was finished. (Python takes it for damage, unless zeros end the file.)
+    private mutating func endsInTransaction(after place: Int) throws(StorageError) -> Bool {
+        let trailer: UInt64 = try unsafe window.bytes(at: limit - 8, count: 8).bigEndian(0)
+        guard trailer >= UInt64(TransactionHeader.fixedSize), trailer < UInt64(limit - 8 - place) else { return false }
+        let start = limit - 8 - Int(trailer)
+        let header = unsafe TransactionHeader(
+            try window.bytes(at: start, count: TransactionHeader.fixedSize), at: start)
+        return header.length == trailer
     }
 
     /// A transaction shorter than its own head: damage, unless the end of the file says that nothing follows either.

@@ -1,15 +1,13 @@
 internal import Synchronization
 internal import ZODB
 
-extension FileStorage {
-    /// What becomes of an object that two have changed, when its class has a rule for that.
-    func resolve(old: [UInt8], committed: [UInt8], new: [UInt8]) -> [UInt8]? {
-        ConflictResolver.resolve(
-            old: old, committed: committed, new: new, generation: state.withLock { $0.generation })
-    }
-}
-
 extension FileTransaction {
+    /// One record of both changes, when the object's class has a rule for that.
+    func merge(old: [UInt8], committed: [UInt8], new: [UInt8]) -> [UInt8]? {
+        let generation = storage.state.withLock { $0.generation }
+        return ConflictResolver.resolve(old: old, committed: committed, new: new, generation: generation)
+    }
+
     /// The changes made to the revision `serial` and those committed since, in one record.
     /// - Throws: `conflict` when there is no such record.
     func merged(
@@ -17,7 +15,7 @@ extension FileTransaction {
     ) throws(StorageError) -> [UInt8] {
         let conflict = StorageError.conflict(oid, committed: current.header.serial, read: serial)
         guard let committed = try reader.data(of: current), let old = try revision(serial, before: current),
-            let merged = storage.resolve(old: old, committed: committed, new: data)
+            let merged = merge(old: old, committed: committed, new: data)
         else { throw conflict }
         return merged
     }

@@ -19,6 +19,10 @@ public final class FileStorage: Storage {
         /// Whether it may be written to: then it is locked, and what a crash left behind its last transaction is moved
         /// to a file beside it.
         public var isWritable: Bool
+        /// Whether a transaction is on the disk before it is marked as complete, which is flushed again. Without, it is
+        /// flushed once, with its mark, as Python does: then a power cut may leave a part of it that looks whole, where
+        /// the file system does not write data before the file's length.
+        public var flushesBeforeMark = true
         /// Makes the file when there is none, for this Python; only when it is opened for writing.
         public var newFileGeneration: PythonGeneration?
         /// Scans the file for its index, as if there were no `.index` file: for whoever does not trust it.

@@ -44,8 +44,7 @@ extension FileTransaction {
             let isPacked = current.header.status == TransactionHeader.packed
             if current.header.tid == tid {
                 guard current.header.status == TransactionHeader.complete else {
-                    let why = isPacked ? "it is older than the last pack" : "it was undone long ago"
-                    throw .undoFailed(tid, [UndoObstacle(oid: nil, reason: why)])
+                    throw .undoFailed(tid, [UndoObstacle(oid: nil, reason: "non-undoable transaction")])
                 }
                 return current
             }
@@ -69,7 +68,7 @@ extension FileTransaction {
         guard before > 0 else {
             // The object was made by that transaction: it is not there any more.
             guard isCopy else {
-                throw .obstacle("a later transaction changed what this one had added")
+                throw .obstacle("Can't undo an add transaction followed by conflicting transactions.")
             }
             return try UndoObjection.of { () throws(StorageError) in try staged.append(head, backPointer: 0) }
         }
@@ -134,8 +133,9 @@ extension FileTransaction {
                 try reader.data(of: record(before: undone))
             )
         }
-        guard let old, let now, let before, let data = storage.resolve(old: old, committed: now, new: before) else {
-            throw .obstacle("a later transaction changed it")
+        guard let old, let now, let before, let data = merge(old: old, committed: now, new: before)
+        else {
+            throw .obstacle("Some data were modified by a later transaction")
         }
         return try UndoObjection.of { () throws(StorageError) in try staged.append(head, data: data) }
     }

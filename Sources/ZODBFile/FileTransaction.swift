@@ -149,6 +149,7 @@ final class FileTransaction: StorageTransaction {
             // Out of space, most likely: what is there of the transaction goes, and all is as before.
             try takeBack(&core, after: error, closing: false)
         }
+        guard storage.options.flushesBeforeMark else { return }
         do throws(StorageError) {
             try writer.file.sync()
         } catch {

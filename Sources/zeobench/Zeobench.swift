@@ -9,9 +9,11 @@ struct Zeobench: ParsableCommand {
         discussion: """
             index, walk, decode, classes and documents do one thing once and print what they counted, so that any \
             tool can time them. compare runs rows of ours and of Python in turn and prints the ratios; quote those, \
-            since the clock of a shared machine measures its neighbours.
+            since the clock of a shared machine measures its neighbours. commits measures how fast transactions are \
+            written, beside Python and beside what the disk allows.
             """,
         subcommands: [
             IndexRow.self, WalkRow.self, DecodeRow.self, ClassesRow.self, DocumentsRow.self, Compare.self,
+            Commits.self, CommitLoop.self,
         ])
 }

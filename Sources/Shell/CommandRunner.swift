@@ -17,6 +17,7 @@ final class CommandRunner {
     init(session: Session, signals: Signals?) {
         self.session = session
         self.signals = signals
+        session.probe = { [unowned self] line, tid in try self.probe(line, at: tid) }
     }
 
     /// Runs a line as typed, errors told on standard error.

@@ -47,6 +47,10 @@ public enum CommandTable {
             LogCommand.self,
             ShowCommand.self,
             DiffCommand.self,
+            BlameCommand.self,
+            BisectCommand.self,
+            UndoCommand.self,
+            RevertCommand.self,
             // server
             PingCommand.self,
             RefreshCommand.self,

@@ -105,6 +105,9 @@ public final class Session {
     public var history: () -> [String] = { [] }
     /// Runs the lines of a script in this session; set by whoever runs lines.
     public var runScript: ((_ path: String) throws -> Void)?
+    /// Runs a line at a moment of the past, for its answer alone; set by whoever runs lines.
+    var probe: Prober?
+    typealias Prober = (_ line: String, _ at: TransactionID) throws -> Probe
 
     public init(
         mode: Mode, terminal: Terminal, environment: Environment, interruption: Interruption, progress: Progress,

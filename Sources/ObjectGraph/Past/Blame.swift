@@ -199,7 +199,7 @@ public struct Blame {
     /// The elements of a list or tuple, each written out: equal when Python would write them alike.
     private static func elements(_ subject: Subject) -> [String]? {
         guard !subject.isObject, let items = subject.document.sequence(subject.slot) else { return nil }
-        return items.map { subject.document.text($0) }
+        return items.map { subject.document.text($0, .complete) }
     }
 }
 

@@ -23,7 +23,7 @@ enum HelpTopic: String, CaseIterable {
           [key]           a mapping's key, typed: [42], ["a/b"], [(1,2)], [b"\\x00"]
           .. , . , -      the parent, the object itself, the place before
           * ? ** {a,b}    patterns; ** goes down any number of levels
-          PATH@WHEN       the object as it was then; see 'help dates'
+          PATH@WHEN       the object as it was then; @WHEN:/PATH is the same; see 'help dates'
 
         A name with spaces wants quotes, or a backslash before each: cat "My Page", cat My\\ Page.
         A leading app or app/ means /.

@@ -33,8 +33,8 @@ extension Session {
         }
     }
 
-    /// - Throws: `ShellFailure` when nothing can be changed here and now: exit code 5.
-    func requireWriting() throws {
+    /// - Throws: `ShellFailure` when nothing can be written here and now: exit code 5.
+    func requireWritable() throws {
         _ = try storage
         guard past == nil else {
             throw ShellFailure(
@@ -44,6 +44,11 @@ extension Session {
         guard isWritable else {
             throw ShellFailure(.readOnly(databaseName), at: databaseName)
         }
+    }
+
+    /// - Throws: `ShellFailure` when nothing can be edited here and now: exit code 5.
+    func requireWriting() throws {
+        try requireWritable()
         guard mode != .script || transaction.isBegun || beginsByItself else {
             throw ShellFailure(
                 "no-transaction", .refused, "a change outside begin … commit would be lost unless a commit follows",

@@ -73,6 +73,9 @@ extension Workspace {
                 try transaction.store(data, for: object.oid, basedOn: object.baseSerial)
             }
         }
+        for tree in treesReliedOn {
+            try transaction.requireCurrent(tree, serial: try object(tree, at: basis).serial)
+        }
         return try transaction.vote().changedOIDs
     }
 

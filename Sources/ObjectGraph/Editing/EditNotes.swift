@@ -15,4 +15,12 @@ extension Workspace {
     func note(part oid: ObjectID, of tree: ObjectID) {
         if staging[oid] != nil { staging.trees[oid] = tree }
     }
+
+    /// BTrees of which a part is edited and the root is not.
+    ///
+    /// The edit is right only while the root leads to that part. `clear` changes the root alone: without a look at it
+    /// a key could be written to a leaf that nothing leads to any more. (BTrees does the same by `readCurrent`.)
+    var treesReliedOn: [ObjectID] {
+        Set(stagedObjects.compactMap { staging.trees[$0.oid] }).filter { staging[$0] == nil }.sorted()
+    }
 }

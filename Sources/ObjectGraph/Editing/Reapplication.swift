@@ -81,6 +81,8 @@ struct Reapplication {
 
     mutating func run() throws(StorageError) {
         _ = try (workspace.storage as? any SharedStorage)?.poll()
+        var roots: [ObjectID: TransactionID] = [:]
+        for tree in workspace.treesReliedOn { roots[tree] = try current(tree)?.serial }
         try workspace.move(to: try workspace.storage.lastTransaction())
         var outdated: [(StagedObject, theirs: ObjectRecord?)] = []
         var outdatedTrees: Set<ObjectID> = []
@@ -91,6 +93,7 @@ struct Reapplication {
             outdated.append((object, theirs))
             if let tree = trees[object.oid] { outdatedTrees.insert(tree) }
         }
+        for (tree, serial) in roots where try current(tree)?.serial != serial { outdatedTrees.insert(tree) }
         for tree in staged.compactMap({ trees[$0.oid] }) where outdatedTrees.remove(tree) != nil {
             try reapply(tree: tree)
         }

@@ -21,18 +21,16 @@ struct ChunkedIndexReader: ~Copyable {
     private var at = 0
     private var index = FileIndex()
 
-    init(_ file: DataFile, size: Int) throws(StorageError) {
-        window = try FileWindow(file, from: 0, limit: size, expected: size)
+    /// - Parameter expected: how much is read at a time; all of it is wanted when nothing is said.
+    init(_ file: DataFile, size: Int, expected: Int? = nil) throws(StorageError) {
+        window = try FileWindow(file, from: 0, limit: size, expected: expected ?? size)
         self.size = size
     }
 
     mutating func read() throws(StorageError) -> Outcome {
         guard size > 0 else { return .damaged("it is empty") }
-        try skipProtocol()
-        guard let number = try integer() else { return at > 2 ? .damaged("a bad position") : .otherForm }
-        guard let position = Int(exactly: number), position < FileFormat.largestPosition, try stop() else {
-            return .damaged("a bad position")
-        }
+        guard try beginsWithNumber() else { return .otherForm }
+        guard let position = try position() else { return .damaged("a bad position") }
         var lastPrefix: UInt64?
         while true {
             let start = at
@@ -48,24 +46,74 @@ struct ChunkedIndexReader: ~Copyable {
         }
     }
 
+    /// Whether a number comes first: BININT1, BININT2, BININT, LONG1, INT, LONG.
+    private mutating func beginsWithNumber() throws(StorageError) -> Bool {
+        try skipProtocol()
+        return try unsafe [0x4b, 0x4d, 0x4a, 0x8a, 0x49, 0x4c].contains(window.bytes(at: at, count: 1)[0])
+    }
+
+    /// The position at the beginning; nil when it is not one.
+    private mutating func position() throws(StorageError) -> Int? {
+        guard let number = try integer(), let position = Int(exactly: number),
+            position < FileFormat.largestPosition, try stop()
+        else { return nil }
+        return position
+    }
+
+    /// The position, and where the chunks are, without what is in them; nil when it is damaged, has another form, or more
+    /// than `most` chunks.
+    mutating func chunks(atMost most: Int) throws(StorageError) -> (position: Int, chunks: [IndexPeek.Chunk])? {
+        guard size > 0, try beginsWithNumber(), let position = try position() else { return nil }
+        var chunks: [IndexPeek.Chunk] = []
+        while true {
+            try skipProtocol()
+            if try take(0x4e) {  // NONE
+                guard try stop(), at == size else { return nil }
+                return (position, chunks)
+            }
+            guard chunks.count < most, let head = try bucketHead(), chunks.last.map({ $0.prefix < head.prefix }) ?? true
+            else { return nil }
+            chunks.append(IndexPeek.Chunk(prefix: head.prefix, offset: at, count: head.count / 8))
+            at += head.count
+            guard try bucketEnd(head) else { return nil }
+        }
+    }
+
     // MARK: Chunks
 
-    /// A tuple of prefix and bucket, put into the index; its prefix, or nil when it is not well-formed.
-    private mutating func bucket(before limit: Int) throws(StorageError) -> UInt64? {
-        let marked = try take(0x28)  // MARK
+    /// What comes before a bucket's bytes.
+    private struct BucketHead {
+        var isMarked: Bool
+        var prefix: UInt64
+        /// The size of the bucket in bytes.
+        var count: Int
+    }
+
+    private mutating func bucketHead() throws(StorageError) -> BucketHead? {
+        let isMarked = try take(0x28)  // MARK
         guard let prefixCount = try string(), prefixCount == 6 else { return nil }
         let prefix: UInt64 = try unsafe Self.position(window.bytes(at: at, count: 6), 0)
         at += 6
         try skipPut()
         guard let count = try string(), count > 0, count % 8 == 0, count <= Self.largestBucket else { return nil }
-        let bytes = try unsafe window.bytes(at: at, count: count)
-        guard unsafe index.add(prefix: prefix, bucket: bytes, before: limit) else { return nil }
-        at += count
+        return BucketHead(isMarked: isMarked, prefix: prefix, count: count)
+    }
+
+    private mutating func bucketEnd(_ head: BucketHead) throws(StorageError) -> Bool {
         try skipPut()
         // TUPLE closes the mark of protocol 1, TUPLE2 needs none.
-        guard try take(marked ? 0x74 : 0x86) else { return nil }
+        guard try take(head.isMarked ? 0x74 : 0x86) else { return false }
         try skipPut()
-        return try stop() ? prefix : nil
+        return try stop()
+    }
+
+    /// A tuple of prefix and bucket, put into the index; its prefix, or nil when it is not well-formed.
+    private mutating func bucket(before limit: Int) throws(StorageError) -> UInt64? {
+        guard let head = try bucketHead() else { return nil }
+        let bytes = try unsafe window.bytes(at: at, count: head.count)
+        guard unsafe index.add(prefix: head.prefix, bucket: bytes, before: limit) else { return nil }
+        at += head.count
+        return try bucketEnd(head) ? head.prefix : nil
     }
 
     /// Six bytes, big-endian.

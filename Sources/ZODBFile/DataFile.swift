@@ -132,7 +132,8 @@ extension DataFile {
     ///
     /// After an error nobody knows what the disk holds: the system may have given up the pages it could not write.
     package func sync() throws(StorageError) {
-        let number = calls.sync(descriptor)
+        var number = calls.sync(descriptor)
+        while number == EINTR { number = calls.sync(descriptor) }
         guard number == 0 else { throw .io("\(path), flushing", errno: number) }
     }
 

@@ -75,7 +75,8 @@ extension FileStorage {
         return try maintenance.withLock { (_) throws(StorageError) -> Bool in
             let current = state.withLock { (file: $0.file, end: $0.end, origin: $0.indexOrigin) }
             guard current.file === view.file, let end = current.end else { return true }
-            guard case .file = current.origin else { return false }
+            // An index not read yet was looked into.
+            if case .scan = current.origin { return false }
             _ = try scan(
                 view.file, from: FileFormat.firstTransaction, upTo: end, limit: end.position, adding: FileIndex(),
                 origin: .scan(reason: "it had \(oid) at \(position), where another record is"))

@@ -58,6 +58,7 @@ extension FileStorage: SharedStorage {
         state.withLock { state in
             guard state.file === known.file else { return }
             state.end = end
+            if !changes.isEmpty { state.peek = .unusable }
             guard state.index != nil else { return }
             for change in changes {
                 for (oid, position) in change.records { state.index?.set(oid, to: position) }
@@ -95,6 +96,7 @@ extension FileStorage: SharedStorage {
             state.end = end
             state.index = nil
             state.indexOrigin = .none
+            state.peek = .unusable
             state.positions = [:]
             state.replacements += 1
         }

@@ -59,6 +59,8 @@ extension FileStorage: WritableStorage {
     static func openForWriting(
         _ path: String, options: Options, calls: FileCalls
     ) throws(StorageError) -> (writer: FileWriter, generation: PythonGeneration) {
+        // Of a file that is not there, and not to be made, there is nothing to lock.
+        if options.newFileGeneration == nil, FileIdentity(path: path) == nil { throw .io(path, errno: ENOENT) }
         let lock = try LockFile(forDataFile: path)
         let file: DataFile
         do throws(StorageError) {

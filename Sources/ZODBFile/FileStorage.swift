@@ -68,6 +68,7 @@ public final class FileStorage: Storage {
         var end: FileEnd?
         var index: FileIndex?
         var indexOrigin = IndexOrigin.none
+        var peek = Peek.untried
         var timeReductions = 0
         var replacements = 0
         /// Where transactions begin that were listed lately: `log` is followed by `show`.
@@ -155,6 +156,7 @@ public final class FileStorage: Storage {
         state.withLock { state in
             state.file = nil
             state.index = nil
+            state.peek = .unusable
             state.positions = [:]
         }
     }
@@ -191,6 +193,7 @@ public final class FileStorage: Storage {
     func lookUp(_ oid: ObjectID) throws(StorageError) -> (view: View, position: Int?) {
         while true {
             if let found = lookUpAtOnce(oid) { return found }
+            if let found = try peek(oid) { return found }
             // Again when `poll` has gone over to another file in between.
             try requireIndex()
         }

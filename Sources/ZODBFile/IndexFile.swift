@@ -57,19 +57,37 @@ package enum IndexFile {
     package static func objection(
         to index: FileIndex, position: Int, file: DataFile, end: Int
     ) throws(StorageError) -> String? {
+        try objection(position: position, file: file, end: end, lookUp: { index.position(of: $0) }) {
+            guard let largest = index.largest else { return [] }
+            return (0..<16).compactMap { step in
+                var entries = index.entries(from: ObjectID(rawValue: largest.rawValue / 16 * UInt64(step)))
+                return entries.next()
+            }
+        }
+    }
+
+    /// - Parameters:
+    ///   - lookUp: what the index has for an oid.
+    ///   - samples: a few entries from all over it; none when it is empty.
+    static func objection(
+        position: Int, file: DataFile, end: Int, lookUp: LookUp,
+        samples: () throws(StorageError) -> [FileIndex.Entry]
+    ) throws(StorageError) -> String? {
         // A file with one transaction is scanned faster than checked.
         guard position >= 100 else { return "it covers \(position) bytes only" }
         guard position <= end else { return "it covers \(position) bytes of \(end)" }
         do throws(StorageError) {
-            if let objection = try newestTransactionObjection(to: index, position, file) { return objection }
-            return try sampleObjection(to: index, position, file)
+            if let objection = try newestTransactionObjection(lookUp, position, file) { return objection }
+            return try sampleObjection(try samples(), position, file)
         } catch .corrupt(_, let error) {
             return "the file does not bear it out: \(error)"
         }
     }
 
+    typealias LookUp = (ObjectID) throws(StorageError) -> Int?
+
     private static func newestTransactionObjection(
-        to index: FileIndex, _ position: Int, _ file: DataFile
+        _ lookUp: LookUp, _ position: Int, _ file: DataFile
     ) throws(StorageError) -> String? {
         let reader = TransactionReader(file: file, end: position)
         var entry = try reader.last()
@@ -80,7 +98,7 @@ package enum IndexFile {
                     || status == TransactionHeader.undone
             else { return "the transaction at \(current.header.position) has an odd status" }
             if status != TransactionHeader.undone, current.header.length > UInt64(current.header.headerSize) {
-                return try recordsObjection(to: index, in: current, file)
+                return try recordsObjection(lookUp, in: current, file)
             }
             entry = try reader.entry(before: current)
         }
@@ -88,7 +106,7 @@ package enum IndexFile {
     }
 
     private static func recordsObjection(
-        to index: FileIndex, in transaction: TransactionReader.Entry, _ file: DataFile
+        _ lookUp: LookUp, in transaction: TransactionReader.Entry, _ file: DataFile
     ) throws(StorageError) -> String? {
         var scanner = try FileScanner(file, from: transaction.header.position, to: transaction.end, .boundary)
         var positions: [ObjectID: Int] = [:]
@@ -98,7 +116,7 @@ package enum IndexFile {
             positions[scanner.oid] = scanner.recordPosition
         }
         for (oid, position) in positions {
-            guard let indexed = index.position(of: oid) else { return "it lacks \(oid), which is at \(position)" }
+            guard let indexed = try lookUp(oid) else { return "it lacks \(oid), which is at \(position)" }
             // Later than what was looked at, within this transaction: the object was stored twice.
             guard indexed == position || indexed > position && indexed < transaction.end else {
                 return "it has \(oid) at \(indexed), the file at \(position)"
@@ -108,13 +126,10 @@ package enum IndexFile {
     }
 
     private static func sampleObjection(
-        to index: FileIndex, _ position: Int, _ file: DataFile
+        _ samples: [FileIndex.Entry], _ position: Int, _ file: DataFile
     ) throws(StorageError) -> String? {
-        guard let largest = index.largest else { return "it is empty" }
-        for step in 0..<16 {
-            let first = ObjectID(rawValue: largest.rawValue / 16 * UInt64(step))
-            var entries = index.entries(from: first)
-            guard let entry = entries.next() else { continue }
+        guard !samples.isEmpty else { return "it is empty" }
+        for entry in samples {
             let bytes = try file.bytes(at: entry.position, count: RecordHeader.fixedSize)
             guard bytes.count == RecordHeader.fixedSize, entry.position < position else {
                 return "it has \(entry.oid) at \(entry.position), behind its end"

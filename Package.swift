@@ -51,7 +51,8 @@ let package = Package(
         .executableTarget(name: "zeoshell", dependencies: ["Shell"], swiftSettings: settings),
         .testTarget(name: "TerminalTests", dependencies: ["TestSupport", "zeoshell"], swiftSettings: settings),
         .testTarget(name: "LineEditingTests", dependencies: ["LineEditing"], swiftSettings: settings),
-        .testTarget(name: "StoragesTests", dependencies: ["Storages"], swiftSettings: settings),
+        .testTarget(
+            name: "StoragesTests", dependencies: ["Storages", "TestSupport", "ZODB"], swiftSettings: settings),
         .testTarget(
             name: "ShellTests",
             dependencies: [

@@ -14,6 +14,9 @@ struct GrowingBuffer<Element: BitwiseCopyable>: ~Copyable {
 
     deinit { base.deallocate() }
 
+    /// The memory that it has.
+    var bytes: Int { capacity * MemoryLayout<Element>.stride }
+
     @inline(__always)
     mutating func append(_ element: Element) {
         if count == capacity { grow() }
@@ -56,3 +59,6 @@ struct GrowingBuffer<Element: BitwiseCopyable>: ~Copyable {
         }
     }
 }
+
+// The only owner of its memory, and not copyable: whoever has it, has it alone.
+extension GrowingBuffer: @unchecked Sendable {}

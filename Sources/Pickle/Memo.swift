@@ -5,6 +5,15 @@ struct Memo {
     /// How many numbers are defined: the number that MEMOIZE gives next.
     private(set) var count = 0
     private static let undefined = UInt32.max
+    /// Behind the highest number in `dense` that is defined.
+    private var end = 0
+
+    /// Nothing is defined any more; the memory stays.
+    mutating func reset() {
+        for id in 0..<end { dense[id] = Self.undefined }
+        if !sparse.isEmpty { sparse = [:] }
+        (count, end) = (0, 0)
+    }
 
     subscript(id: Int) -> UInt32? {
         @inline(__always)
@@ -23,6 +32,7 @@ struct Memo {
             } else {
                 if dense[id] == Self.undefined { count += 1 }
                 dense[id] = newValue
+                if id >= end { end = id + 1 }
             }
         }
     }
@@ -36,9 +46,13 @@ struct Memo {
         }
         let size = max(id + 1, dense.count * 2)
         dense.append(contentsOf: repeatElement(Self.undefined, count: size - dense.count))
-        for (key, value) in sparse where key < size { dense[key] = value }
+        for (key, value) in sparse where key < size {
+            dense[key] = value
+            end = max(end, key + 1)
+        }
         sparse = sparse.filter { $0.key >= size }
         if dense[id] == Self.undefined { count += 1 }
         dense[id] = node
+        end = max(end, id + 1)
     }
 }

@@ -39,18 +39,64 @@ struct MemoMap {
         (try? MemoMap(document))?.puts.lazy.map(\.id).min()
     }
 
-    /// Whether an opcode between two offsets (of opcodes) gives the memo a value.
-    static func definesMemo(_ range: Range<Int>, in source: [UInt8]) throws(PickleError) -> Bool {
-        guard !range.isEmpty else { return false }
-        return try source.withUnsafeBufferPointer { (bytes) throws(PickleError) -> Bool in
-            var at = range.lowerBound
-            while at < range.upperBound {
-                guard let opcode = Opcode(rawValue: bytes[at]) else {
-                    throw PickleError(.unknownOpcode(bytes[at]), at: at)
+    /// Whether a GET outside of some ranges gets a value that was PUT inside of them: seldom, and quickly told.
+    ///
+    /// Also true when there are more numbers than this keeps in mind, or implicit ones: then the map tells.
+    static func isUsed(outside cuts: [Splicer.Cut], in document: PickleDocument) throws(PickleError) -> Bool {
+        guard let first = cuts.first else { return false }
+        return try document.source.withUnsafeBufferPointer { (bytes) throws(PickleError) -> Bool in
+            var walk = UseWalk(bytes, cuts.map(\.range))
+            return try walk.findsUse(from: first.range.lowerBound, to: document.end)
+        }
+    }
+
+    private struct UseWalk {
+        let bytes: UnsafeBufferPointer<UInt8>
+        let ranges: [Range<Int>]
+        /// Numbers whose last PUT was inside.
+        var isInside: [Bool] = []
+        static let limit = 1 << 20
+
+        init(_ bytes: UnsafeBufferPointer<UInt8>, _ ranges: [Range<Int>]) {
+            self.bytes = bytes
+            self.ranges = ranges.filter { !$0.isEmpty }
+        }
+
+        mutating func findsUse(from start: Int, to end: Int) throws(PickleError) -> Bool {
+            var (at, next) = (start, 0)
+            while at < end {
+                let start = at
+                guard let opcode = Opcode(rawValue: bytes[start]) else {
+                    throw PickleError(.unknownOpcode(bytes[start]), at: start)
                 }
+                let argument = try PickleParser.argumentRange(of: opcode, at: start, in: bytes)
+                at = argument.upperBound
+                let isGet: Bool
                 switch opcode {
-                case .binPut, .longBinPut, .put, .memoize: return true
-                default: at = try PickleParser.argumentRange(of: opcode, at: at, in: bytes).upperBound
+                case .binPut, .longBinPut, .put: isGet = false
+                case .binGet, .longBinGet, .get: isGet = true
+                case .memoize: return true
+                default: continue
+                }
+                while next < ranges.count, ranges[next].upperBound <= start { next += 1 }
+                let isCut = next < ranges.count && ranges[next].contains(start)
+                if next == ranges.count, isInside.isEmpty { return false }
+                if isGet, isCut { continue }
+                let id: Int
+                switch opcode {
+                case .put, .get: id = try TextArgument.memoID(opcode, bytes, argument, at: start)
+                default: id = argument.reversed().reduce(0) { $0 << 8 | Int(bytes[$1]) }
+                }
+                if isGet {
+                    if id < isInside.count, isInside[id] { return true }
+                } else if isCut {
+                    guard id < Self.limit else { return true }
+                    if id >= isInside.count {
+                        isInside += repeatElement(false, count: id + 1 - isInside.count)
+                    }
+                    isInside[id] = true
+                } else if id < isInside.count {
+                    isInside[id] = false
                 }
             }
             return false

@@ -92,6 +92,8 @@ public struct PickleDocument: Sendable {
     let remoteSteps: [RemoteStep]
     /// DUP, which no pickler writes: a value that is in two places without a GET. Such a document is not edited.
     let usesDuplicate: Bool
+    /// FRAME or MEMOIZE: then an edit concerns more than the bytes that it replaces.
+    let usesFramesOrMemoize: Bool
 
     /// Reads `source`.
     ///
@@ -101,7 +103,7 @@ public struct PickleDocument: Sendable {
         guard source.count <= Self.maximumLength else {
             throw PickleError(.tooLong(length: source.count, limit: Self.maximumLength), at: 0)
         }
-        var parser = PickleParser(sourceCount: source.count)
+        var parser = SpareParser.take(sourceCount: source.count)
         end = try source.withUnsafeBufferPointer { (bytes) throws(PickleError) -> Int in
             try parser.parse(bytes, count)
         }
@@ -112,6 +114,8 @@ public struct PickleDocument: Sendable {
         operands = parser.operands.array()
         remoteSteps = parser.remoteSteps
         usesDuplicate = parser.usesDuplicate
+        usesFramesOrMemoize = parser.usesFramesOrMemoize
+        SpareParser.giveBack(parser)
     }
 
     /// The number of distinct values.

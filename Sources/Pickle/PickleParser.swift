@@ -13,6 +13,7 @@ struct PickleParser: ~Copyable {
     var roots: [Slot] = []
     var remoteSteps: [PickleDocument.RemoteStep] = []
     var usesDuplicate = false
+    var usesFramesOrMemoize = false
 
     private var stack: GrowingBuffer<Slot>
     private var marks: GrowingBuffer<OpenMark>
@@ -32,6 +33,21 @@ struct PickleParser: ~Copyable {
         stack = GrowingBuffer(capacity: 64)
         marks = GrowingBuffer(capacity: 16)
     }
+
+    /// Ready for another source, with the memory that this one took.
+    mutating func reset() {
+        nodes.truncate(to: 0)
+        steps.truncate(to: 0)
+        operands.truncate(to: 0)
+        stack.truncate(to: 0)
+        marks.truncate(to: 0)
+        memo.reset()
+        (roots, remoteSteps, recalledBehindDead) = ([], [], [])
+        (dead, at, usesDuplicate, usesFramesOrMemoize) = (nil, 0, false, false)
+    }
+
+    /// Bytes that it holds for the next source.
+    var capacity: Int { nodes.bytes + steps.bytes + operands.bytes + stack.bytes + marks.bytes }
 
     /// Reads one, two or all pickles of `bytes`; returns the offset behind the last.
     mutating func parse(
@@ -140,7 +156,9 @@ struct PickleParser: ~Copyable {
             try require(1, opcode, at: start)
             usesDuplicate = true
             push(stack[stack.count - 1].nodeIndex, at: start)
-        case .memoize: try remember(memo.count, opcode, at: start)
+        case .memoize:
+            usesFramesOrMemoize = true
+            try remember(memo.count, opcode, at: start)
         case .put, .get:
             let id = try TextArgument.memoID(opcode, bytes, argument, at: start)
             if opcode == .put { try remember(id, opcode, at: start) } else { try recall(id, at: start) }
@@ -148,6 +166,7 @@ struct PickleParser: ~Copyable {
             let version = Int(bytes[argument.lowerBound])
             guard version <= 5 else { throw PickleError(.unsupportedProtocol(version), at: start) }
         case .frame:
+            usesFramesOrMemoize = true
             let length = Self.littleEndian(bytes, argument)
             let available = bytes.count - argument.upperBound
             guard length <= UInt64(available) else {
@@ -371,14 +390,4 @@ struct PickleParser: ~Copyable {
         }
         return value
     }
-}
-
-/// A MARK waiting for the opcode that takes the items above it.
-struct OpenMark: BitwiseCopyable {
-    /// The stack's height when it was set.
-    var height: UInt32
-    /// Where its byte stands, or the dead bytes before it.
-    var start: UInt32
-    /// Where its byte stands.
-    var offset: UInt32
 }

@@ -72,14 +72,10 @@ struct Splicer {
         return assemble(pieces, without: frames)
     }
 
-    /// Most cuts define nothing: then no GET can miss anything, and the rest of the source need not be looked at.
+    /// Most cuts define nothing that is used elsewhere. Then the rest of the source can stay as it is.
     private func needsMap() throws(PickleError) -> Bool {
-        if document.source.first == Opcode.proto.rawValue, document.source.count > 1, document.source[1] >= 4 {
-            return true
-        }
-        if !document.remoteSteps.isEmpty { return true }
-        for cut in cuts where try MemoMap.definesMemo(cut.range, in: document.source) { return true }
-        return false
+        if document.usesFramesOrMemoize || !document.remoteSteps.isEmpty { return true }
+        return try MemoMap.isUsed(outside: cuts, in: document)
     }
 
     /// What must stay of a cut, in the order of the source: kept definitions that are not moved, each with a POP; and in a

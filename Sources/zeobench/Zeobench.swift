@@ -13,7 +13,7 @@ struct Zeobench: ParsableCommand {
             written, beside Python and beside what the disk allows.
             """,
         subcommands: [
-            IndexRow.self, WalkRow.self, DecodeRow.self, ClassesRow.self, DocumentsRow.self, Compare.self,
+            IndexRow.self, WalkRow.self, DecodeRow.self, ClassesRow.self, DocumentsRow.self, EditRow.self, Compare.self,
             Commits.self, CommitLoop.self,
         ])
 }

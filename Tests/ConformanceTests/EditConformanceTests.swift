@@ -61,6 +61,92 @@ struct EditConformanceTests {
     }
 }
 
+@Suite("Edits of damaged records")
+struct HostileEditTests {
+    @Test("no edit of a damaged record traps or gives what is no pickle", arguments: RecordConformanceTests.files)
+    func damaged(file: String) throws {
+        var random = RandomNumbers(seed: EditConformanceTests.seed)
+        var walk = try FileStorage(SampleData.path(file)).scanner()
+        var (read, edited) = (0, 0)
+        while try walk.next(), read < 400 {
+            let bytes = try walk.withData { (data) throws(StorageError) in data.withUnsafeBytes { [UInt8]($0) } }
+            guard let bytes, !bytes.isEmpty, bytes.count < 20_000 else { continue }
+            read += 1
+            for _ in 0..<4 {
+                var damaged = bytes
+                for _ in 0...random.below(3) {
+                    let index = random.below(damaged.count)
+                    switch random.below(3) {
+                    // The opcodes that move things about come first.
+                    case 0: damaged[index] = Array("()012hqgpaesubtRQ]}\u{5}\u{0}".utf8)[random.below(21)]
+                    case 1: damaged.insert(Array("(0N]h}2".utf8)[random.below(7)], at: index)
+                    default: damaged[index] = UInt8(random.below(256))
+                    }
+                }
+                guard let document = try? PickleDocument(damaged, .record) else { continue }
+                let style = PickleStyle(of: document)
+                var edits = RandomEdits(document, style, &random)
+                do throws(PickleEditError) {
+                    try edits.change(3, &random)
+                    _ = try edits.finish()
+                    edited += 1
+                } catch {
+                    if case .brokenResult = error {
+                        Issue.record("seed \(EditConformanceTests.seed): \(error) in \(damaged) \(edits.operations)")
+                    }
+                }
+            }
+        }
+        #expect(edited > 0)
+    }
+
+    @Test("a hundred thousand definitions that need one another are kept, in time that grows with their number")
+    func manyDefinitions() throws {
+        // {'a': [x0, [x0, x1], [x0, x1, x2] …], 'b': […every one again…]}: all of 'a' is needed by 'b'.
+        func word(_ value: Int) -> [UInt8] { withUnsafeBytes(of: UInt32(value).littleEndian) { Array($0) } }
+        func put(_ id: Int) -> [UInt8] { [UInt8(ascii: "r")] + word(id) }
+        func get(_ id: Int) -> [UInt8] { [UInt8(ascii: "j")] + word(id) }
+        func key(_ name: Character) -> [UInt8] { [UInt8(ascii: "X"), 1, 0, 0, 0, name.asciiValue ?? 0] }
+        let count = 100_000
+        var source = Array("cm\nC\n.}(".utf8) + key("a") + Array("](".utf8)
+        for id in 0..<count {
+            source += [UInt8(ascii: "]")] + put(id)
+            if id > 0 { source += get(id - 1) + [UInt8(ascii: "a")] }
+        }
+        source += Array("e".utf8) + key("b") + Array("](".utf8)
+        for id in (0..<count).reversed() { source += get(id) }
+        source += Array("eu.".utf8)
+        let document = try PickleDocument(source, .record)
+        guard case .dict(let entries) = document[document.roots[1]] else { return #expect(Bool(false)) }
+        var edit = PickleEdit(document, style: .python2)
+        try edit.replace(entries[0].value, with: .none)
+        let result = try edit.finish()
+        guard case .dict(let after) = result[result.roots[1]], case .list(let items) = result[after[1].value],
+            case .list(let last) = result[items[0]]
+        else { return #expect(Bool(false)) }
+        #expect(items.count == count && result[after[0].value] == .none)
+        #expect(last.count == 1 && result.isSame(last[0], items[1]))
+    }
+
+    @Test("values nested a hundred thousand deep are edited at the outside and at the core")
+    func deepNesting() throws {
+        let depth = 100_000
+        let source =
+            Array("cm\nC\n.".utf8) + [UInt8](repeating: UInt8(ascii: "]"), count: depth)
+            + [UInt8](repeating: UInt8(ascii: "a"), count: depth - 1) + Array(".".utf8)
+        let document = try PickleDocument(source, .record)
+        var core = document.roots[1]
+        while case .list(let items) = document[core], let inner = items.first { core = inner }
+        var edit = PickleEdit(document, style: .python2)
+        try edit.append(.integer(1), to: core)
+        try edit.append(.integer(2), to: document.roots[1])
+        #expect(try edit.finish().nodeCount == depth + 3)
+        var outer = PickleEdit(document, style: .python2)
+        try outer.replace(document.roots[1], with: .list([]))
+        #expect(try outer.finish().source == Array("cm\nC\n.].".utf8))
+    }
+}
+
 enum SampleScripts {
     static func text(_ name: String) throws -> String {
         let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -15,9 +15,10 @@ struct TrapRecord: CustomTestStringConvertible, Sendable {
     /// The bytes of the state afterwards, where they are worth saying.
     var bytes: [UInt8]?
     var version = 3
+    var classVersion: Int?
 
     var source: [UInt8] {
-        pickle(0x80, version, "cm\nC\nq", 0, ".", 0x80, version) + state + pickle(".")
+        pickle(0x80, classVersion ?? version, "cm\nC\nq", 0, ".", 0x80, version) + state + pickle(".")
     }
 
     func edited(_ rules: Splicer.Rules = .all) throws -> PickleDocument {
@@ -177,6 +178,13 @@ struct TrapRecord: CustomTestStringConvertible, Sendable {
                 rules: [.dropFrames],
                 edit: { edit, slots in try edit.removeEntry(.text("a"), from: edit.document.roots[1]) },
                 expected: "{b:[]}", bytes: pickle("}", 0x94, "(") + b + pickle("]", 0x94, "u"), version: 4))
+        records.append(
+            TrapRecord(
+                testDescription: "frames in the second pickle only",
+                state: pickle(0x95, framed.count - 2, 0, 0, 0, 0, 0, 0, 0) + framed.dropLast().filter { $0 != 0x94 },
+                rules: [.dropFrames],
+                edit: { edit, slots in try edit.removeEntry(.text("a"), from: edit.document.roots[1]) },
+                expected: "{b:[]}", bytes: pickle("}(") + b + pickle("]u"), version: 4, classVersion: 3))
         return records
     }()
 }

@@ -112,7 +112,7 @@ struct BlameShapeTests {
         let parts = try Blame(workspace).parts(of: place)
         #expect(parts.map(\.path) == [".title", ".other"])
         #expect(parts.map(\.tid) == [tids[2], tids[0]])
-        #expect(parts.map(\.isOldest) == [false, true])
+        #expect(parts.map(\.certainty) == [.known, .oldest])
     }
 
     @Test("an attribute that the object did not have at first is certain")
@@ -121,7 +121,7 @@ struct BlameShapeTests {
             [P.attributes([]), P.attributes([("title", P.text("a"))])], "//thing/.title")
         let parts = try Blame(workspace).parts(of: place)
         #expect(parts.map(\.tid) == [tids[1]])
-        #expect(parts.map(\.isOldest) == [false])
+        #expect(parts.map(\.certainty) == [.known])
         #expect(parts.map(\.path) == [nil])
     }
 
@@ -131,6 +131,6 @@ struct BlameShapeTests {
             (0..<5).map { P.attributes([("n", P.int($0)), ("fixed", P.none)]) }, "//thing")
         let parts = try Blame(workspace, limit: 2).parts(of: place)
         #expect(parts.map(\.tid) == [tids[4], tids[3]])
-        #expect(parts.map(\.isOldest) == [false, true])
+        #expect(parts.map(\.certainty) == [.known, .limited])
     }
 }

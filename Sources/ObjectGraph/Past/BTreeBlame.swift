@@ -7,7 +7,7 @@ public import ZODB
 /// each key is followed back on its own: to its leaf's earlier revisions while its value is the same there, and where
 /// an earlier revision lacks it, to wherever the tree had it then.
 public final class BTreeBlame: Cursor {
-    private typealias Origin = (tid: TransactionID, oid: ObjectID, isOldest: Bool)
+    private typealias Origin = (tid: TransactionID, oid: ObjectID, certainty: BlamedPart.Certainty)
 
     /// Keys that lie in one leaf, and are equal there to what they are today.
     private struct Group {
@@ -63,7 +63,7 @@ public final class BTreeBlame: Cursor {
             return BlamedPart(
                 components: list.node(index).component.map { [$0] } ?? [], line: nil,
                 value: (leaf.record, leaf.entries[index].value), tid: origin.tid, oid: origin.oid,
-                isOldest: origin.isOldest)
+                certainty: origin.certainty)
         }
     }
 
@@ -82,7 +82,7 @@ public final class BTreeBlame: Cursor {
         for key in group.keys {
             guard let literal = PythonLiteral(group.leaf.entries[key.entry].key, in: group.leaf.record.document) else {
                 // What no literal spells cannot be looked for.
-                origins[key.result] = (serial, oid, false)
+                origins[key.result] = (serial, oid, .known)
                 continue
             }
             var place: (leaf: BTreeLeaf, entry: Int)?
@@ -92,7 +92,7 @@ public final class BTreeBlame: Cursor {
                 place = (position.leaf, position.index)
             }
             guard let place, Self.isSame(group.leaf, key.entry, place.leaf, place.entry) else {
-                origins[key.result] = (serial, oid, place == nil && earlierTree == nil)
+                origins[key.result] = (serial, oid, place == nil && earlierTree == nil ? .oldest : .known)
                 continue
             }
             let source = place.leaf.record.oid

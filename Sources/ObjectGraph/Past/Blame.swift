@@ -12,9 +12,16 @@ public struct BlamedPart: Sendable {
     public let tid: TransactionID
     /// An object that the transaction wrote: in its history the transaction is found.
     public let oid: ObjectID
-    /// No older revision was compared with: the transaction made the object, or the older ones are packed away, or more
-    /// than asked for.
-    public let isOldest: Bool
+    public let certainty: Certainty
+
+    public enum Certainty: Hashable, Sendable {
+        /// The revision before it had something else there, or nothing.
+        case known
+        /// No older revision is kept: the transaction made the object, or a pack has forgotten who changed it.
+        case oldest
+        /// Older revisions were not looked at.
+        case limited
+    }
 
     /// The way as a path: `.title`, `["key"]`, `[3]`; nil for the value itself.
     public var path: String? {
@@ -52,6 +59,8 @@ public struct Blame {
         return try blame(named: newest, &revisions)
     }
 
+    private typealias Origin = (tid: TransactionID, certainty: BlamedPart.Certainty)
+
     // MARK: Attributes and keys
 
     private func blame(
@@ -61,14 +70,15 @@ public struct Blame {
         if newest.isObject { comparison.list() } else { comparison.list(newest.slot) }
         let parts = comparison.changes
         var open = Set(parts.map(\.components))
-        var origins: [[Component]: (tid: TransactionID, isOldest: Bool)] = [:]
+        var origins: [[Component]: Origin] = [:]
         var current = newest
         var count = 1
         while !open.isEmpty {
             let earlier = count < limit ? try revisions.next() : nil
             let serial = current.record.serial
             guard let earlier else {
-                for part in open { origins[part] = (serial, revisions.isAtOldest) }
+                let certainty = count < limit ? revisions.end : .limited
+                for part in open { origins[part] = (serial, certainty) }
                 break
             }
             count += 1
@@ -76,7 +86,7 @@ public struct Blame {
             let changes = RecordDiff(from: earlier, to: current, limit: .max).changes
             let changed = Set(changes.map { Array($0.components.prefix(1)) })
             for part in open where changed.contains([]) || changed.contains(part) {
-                origins[part] = (serial, false)
+                origins[part] = (serial, .known)
                 open.remove(part)
             }
             current = earlier
@@ -85,7 +95,7 @@ public struct Blame {
             guard let slot = part.new, let origin = origins[part.components] else { return nil }
             return BlamedPart(
                 components: part.components, line: nil, value: (newest.record, slot), tid: origin.tid,
-                oid: newest.record.oid, isOldest: origin.isOldest)
+                oid: newest.record.oid, certainty: origin.certainty)
         }
     }
 
@@ -100,18 +110,18 @@ public struct Blame {
             BlamedPart(
                 components: [.key(.integer(PickleInteger(Int64(index))))], line: nil,
                 value: (newest.record, found.0), tid: found.1.tid, oid: newest.record.oid,
-                isOldest: found.1.isOldest)
+                certainty: found.1.certainty)
         }
     }
 
     private func blame(
         lines: [String], _ newest: Subject, _ revisions: inout ValueRevisions
     ) throws(StorageError) -> [BlamedPart] {
-        let origins = try origins(of: lines, newest, &revisions) { Self.lines($0) }
+        let origins = try origins(of: lines, newest, &revisions) { Self.allLines($0) }
         return zip(lines, origins).map { line, origin in
             BlamedPart(
                 components: [], line: line, value: nil, tid: origin.tid, oid: newest.record.oid,
-                isOldest: origin.isOldest)
+                certainty: origin.certainty)
         }
     }
 
@@ -119,16 +129,14 @@ public struct Blame {
     private func origins(
         of items: [String], _ newest: Subject, _ revisions: inout ValueRevisions,
         _ read: (Subject) -> [String]?
-    ) throws(StorageError) -> [(tid: TransactionID, isOldest: Bool)] {
-        var origins = [(tid: TransactionID, isOldest: Bool)](
-            repeating: (newest.record.serial, true), count: items.count)
+    ) throws(StorageError) -> [Origin] {
+        var origins = [Origin](repeating: (newest.record.serial, .limited), count: items.count)
         /// For each item of the revision looked at, which of the newest it became.
         var open: [Int?] = Array(items.indices)
         var (current, serial, count) = (items, newest.record.serial, 1)
         while open.contains(where: { $0 != nil }), count < limit {
             guard let earlier = try revisions.next() else {
-                if revisions.isAtOldest { break }
-                for case let item? in open { origins[item] = (serial, false) }
+                for case let item? in open { origins[item] = (serial, revisions.end) }
                 return origins
             }
             count += 1
@@ -140,9 +148,9 @@ public struct Blame {
                 guard let item else { continue }
                 if let match = matches[index] {
                     next[match] = item
-                    origins[item] = (earlier.record.serial, true)
+                    origins[item] = (earlier.record.serial, .limited)
                 } else {
-                    origins[item] = (serial, false)
+                    origins[item] = (serial, .known)
                 }
             }
             (open, current, serial) = (next, before, earlier.record.serial)
@@ -186,11 +194,16 @@ public struct Blame {
         return result
     }
 
-    /// The lines of a text that has more than one.
+    /// The lines of a text; nil for what is no text, or a text of one line.
     private static func lines(_ subject: Subject) -> [String]? {
-        guard !subject.isObject, let bytes = subject.document.stringBytes(subject.slot), bytes.isUTF8,
-            bytes.dropLast().contains(UInt8(ascii: "\n"))
-        else { return nil }
+        guard let lines = allLines(subject), lines.count > 1 else { return nil }
+        return lines
+    }
+
+    private static func allLines(_ subject: Subject) -> [String]? {
+        guard !subject.isObject, let bytes = subject.document.stringBytes(subject.slot), bytes.isUTF8 else {
+            return nil
+        }
         var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         if lines.last?.isEmpty == true { lines.removeLast() }
         return lines.map { String(decoding: $0, as: UTF8.self) }
@@ -210,8 +223,8 @@ struct ValueRevisions {
     private let oid: ObjectID
     private let components: [Component]
     private var upcoming: TransactionID?
-    /// Whether it is unknown what was before the revision given last: nothing older is there, or nobody has asked.
-    private(set) var isAtOldest = true
+    /// Once there is nothing more: whether the object is no older, or had no such value before.
+    private(set) var end = BlamedPart.Certainty.oldest
 
     init(_ workspace: Workspace, of place: Place) throws(StorageError) {
         self.workspace = workspace
@@ -232,7 +245,7 @@ struct ValueRevisions {
         upcoming = nil
         guard let object = try object(at: tid) else { return nil }
         guard let subject = try value(in: object) else {
-            isAtOldest = false
+            end = .known
             return nil
         }
         // A staged object is followed by what the storage has.

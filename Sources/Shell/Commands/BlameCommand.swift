@@ -12,7 +12,8 @@ struct BlameCommand: ShellCommand {
     static let discussion = """
         Of an object: its attributes, and the keys of a mapping or BTree. Of a value: a dict's keys, the elements of a list, the
         lines of a text. A key of a BTree is followed through its buckets, also where they split.
-        What stands there unchanged since the oldest revision kept was written then or before: a pack forgets who did.
+        "then or before" stands where an older transaction may have done it: a pack forgets which, and a server does not tell
+        whether there was one.
         An object's older revisions are read until all is explained; --revisions sets a limit.
         """
     static let examples = [
@@ -37,8 +38,9 @@ struct BlameCommand: ShellCommand {
         let progress = session.progress
         let directory = TransactionDirectory(try session.storage)
         let isPython2 = try workspace.generation() == .python2
+        let isRemote = try session.storage is any RemoteStorage
         func row(_ part: BlamedPart, _ number: Int) throws(StorageError) -> [Cell] {
-            try Self.row(part, number, directory, isPython2)
+            try Self.row(part, number, directory, isPython2, isRemote)
         }
         if subject.isObject, let keys = try keys(subject, workspace, progress) {
             let rows = ClosureCursor<[Cell]> { () throws(StorageError) in
@@ -85,7 +87,8 @@ struct BlameCommand: ShellCommand {
     }
 
     private static func row(
-        _ part: BlamedPart, _ number: Int, _ directory: TransactionDirectory, _ isPython2: Bool
+        _ part: BlamedPart, _ number: Int, _ directory: TransactionDirectory, _ isPython2: Bool,
+        _ isRemote: Bool
     ) throws(StorageError) -> [Cell] {
         let summary = try directory.summary(part.tid, of: part.oid)
         let what: [Cell]
@@ -97,7 +100,17 @@ struct BlameCommand: ShellCommand {
         return [
             .tid(part.tid), .time(part.tid), summary.map { TransactionText.cell($0.user) } ?? .none,
             summary.map { TransactionText.cell($0.description) } ?? .none,
-        ] + what + [part.isOldest ? .text("then or before") : .none]
+        ] + what + [isVague(part, summary, isRemote) ? .text("then or before") : .none]
+    }
+
+    /// Whether an earlier transaction may have done it. Of an object's first revision only a file says whether a pack has
+    /// been over it.
+    private static func isVague(_ part: BlamedPart, _ summary: TransactionSummary?, _ isRemote: Bool) -> Bool {
+        switch part.certainty {
+        case .known: false
+        case .oldest: isRemote || summary?.status != .complete
+        case .limited: true
+        }
     }
 
     private static func value(_ value: (record: ObjectRecord, slot: PickleDocument.Slot), _ isPython2: Bool) -> Cell {

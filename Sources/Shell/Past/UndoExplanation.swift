@@ -63,7 +63,8 @@ struct UndoExplanation {
         while let document = try documents.next() {
             try session.interruption.check()
             if !lines.isEmpty { lines.append("") }
-            for line in document.text.split(separator: "\n", omittingEmptySubsequences: false) {
+            let text = (document.title.map { $0 + "\n" } ?? "") + document.text
+            for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
                 if lines.count < lineLimit { lines.append(line) } else { omitted += 1 }
             }
         }
@@ -183,11 +184,11 @@ struct UndoExplanation {
         }
         let later = try planner.laterChanges(of: effect)
         let name = (now.subject ?? after.subject)?.className?.description
-        var lines = ["\(path)  \(effect.oid.path)" + (name.map { "  \($0)" } ?? "")]
+        var lines: [String] = []
         switch effect.outcome {
         case .restored: break
         case .merged: lines.append("later changes stay: only what was done then is taken out")
-        case .refused: lines.append("in the way: " + reason(effect))
+        case .refused: lines.append("in the way: \(path): " + reason(effect))
         }
         for transaction in later.prefix(5) { lines.append("also changed later by \(line(transaction))") }
         if later.count > 5 { lines.append("and by \(counted(later.count - 5, "more transaction"))") }
@@ -200,6 +201,7 @@ struct UndoExplanation {
             lines.append("no change: it is already as it was before")
         }
         return Report.Document(
+            title: "\(path)  \(effect.oid.path)" + (name.map { "  \($0)" } ?? ""),
             text: lines.joined(separator: "\n"), json: json(effect, name, later, difference.document.json))
     }
 

@@ -22,8 +22,7 @@ extension PickleValue {
             }
             if case .bytes? = old { self = .bytes(bytes) } else { self = .nativeString(bytes) }
         case .tuple(let items):
-            let olds = Self.items(of: old, count: items.count)
-            self = .tuple(zip(items, olds).map { PickleValue($0, style, replacing: $1) })
+            self = .tuple(items.map { PickleValue($0, style) })
         }
     }
 
@@ -34,10 +33,6 @@ extension PickleValue {
         case .bytes?: return .bytes(utf8)
         default: return .nativeString(utf8)
         }
-    }
-
-    private static func items(of old: PickleNode?, count: Int) -> [PickleNode?] {
-        [PickleNode?](repeating: nil, count: count)
     }
 
     /// The value as Python writes it, with the names and signs of `PickleText` for what Python has no literal for.

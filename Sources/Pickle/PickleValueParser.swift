@@ -200,7 +200,9 @@ public struct PickleValueParser {
             offset += 1
         }
         let text = String(decoding: source[digits..<offset], as: UTF8.self)
-        let oid = text.hasPrefix("0x") || text.hasPrefix("0X") ? UInt64(text.dropFirst(2), radix: 16) : UInt64(text)
+        // Hexadecimal with and without 0x, as in a path.
+        let hasPrefix = text.hasPrefix("0x") || text.hasPrefix("0X")
+        let oid = UInt64(text.dropFirst(hasPrefix ? 2 : 0), radix: 16)
         guard let oid else { throw .malformed("#\(text) is no object id", offset: start) }
         if isShown {
             while let byte = next, byte != UInt8(ascii: ">") { offset += 1 }

@@ -42,6 +42,8 @@ public enum CommandTable {
             CommitCommand.self,
             AbortCommand.self,
             RetryCommand.self,
+            PlanCommand.self,
+            ApplyCommand.self,
             JournalCommand.self,
             // history
             LogCommand.self,

@@ -55,6 +55,11 @@ struct ConnectionOptions: ParsableArguments {
     @Flag(name: .customLong("rw"), help: "Allow changes; without it nothing can be written.")
     var allowsWriting = false
 
+    @Flag(
+        name: .customLong("overlay"),
+        help: "Keep changes apart, in memory, until the session ends: nothing is written to the storage.")
+    var isOverlay = false
+
     func validate() throws {
         if let timeout, !(timeout > 0 && timeout < 1e6) {
             throw ValidationError("--timeout takes seconds, more than 0")
@@ -65,7 +70,7 @@ struct ConnectionOptions: ParsableArguments {
     func opening(_ environment: Environment = .process) -> OpeningOptions {
         OpeningOptions(
             storageName: storageName, timeout: timeout, blobDirectory: blobDirectory, isWritable: allowsWriting,
-            clientLabel: Identity.label(environment))
+            isOverlay: isOverlay, clientLabel: Identity.label(environment))
     }
 }
 

@@ -172,6 +172,7 @@ extension Session {
         guard let address else { throw ShellFailure("not-connected", .usage, "no storage is open") }
         var options = openingOptions
         options.isWritable = writable
+        options.isOverlay = false
         try replaceStorage(address, options)
     }
 
@@ -180,7 +181,7 @@ extension Session {
         let last: TransactionID
         do {
             last = try storage.lastTransaction()
-            guard !options.isWritable || (storage as? any WritableStorage)?.isWritable == true else {
+            guard !options.isWritable || options.isOverlay || (storage as? any WritableStorage)?.isWritable == true else {
                 throw ShellFailure(
                     "read-only", .refused, at: storage.name, "this storage can only be read", advice: "leave --rw out")
             }

@@ -35,7 +35,7 @@ struct PickleValueTests {
                 .persistentID(.bytes([0, 0, 0, 0, 0, 0, 0, 0x1a]))
             ),
             (
-                "[<#26 m.C>, 1] # text", .list([.persistentID(.bytes([0, 0, 0, 0, 0, 0, 0, 0x1a])), .integer(1)]),
+                "[<#1a m.C>, 1] # text", .list([.persistentID(.bytes([0, 0, 0, 0, 0, 0, 0, 0x1a])), .integer(1)]),
                 .list([.persistentID(.bytes([0, 0, 0, 0, 0, 0, 0, 0x1a])), .integer(1)])
             ),
             ("('a' # one\n 'b')", .nativeString("ab"), .text("ab")),

@@ -356,3 +356,50 @@ struct ServiceTests {
         }
     }
 }
+
+@Suite("Plans")
+struct PlanTests {
+    @Test("a plan is applied where the objects are as they were; new objects get oids of their own")
+    func apply() throws {
+        let desk = try Desk()
+        let file = desk.state.appending(path: "plan").path
+        try desk.stage(1, "planned", path: "//a")
+        let new = try desk.session.workspace.newObject(Desk.thing("new"))
+        #expect(desk.run("set //b/.other #\(new)").code == .done)
+        let plan = desk.run("plan")
+        #expect(plan.output.contains(#""changes":["- .title = 'first'","+ .title = 'planned'"]"#), "\(plan.output)")
+        try plan.output.write(toFile: file, atomically: true, encoding: .utf8)
+        #expect(desk.run("abort").code == .done)
+        // The oid of the plan is given to somebody else meanwhile.
+        try Desk.commit([new.rawValue: Desk.thing("another")], to: desk.database)
+        #expect(desk.run("refresh").code == .done)
+        #expect(desk.run("apply \(file)").code == .done)
+        #expect(desk.run("commit -y").code == .done)
+        #expect(try desk.titles() == ["planned", "second"])
+        #expect(desk.run("get //b/.other/.title").output == "new\n")
+        #expect(desk.run("get #\(new)/.title").output == "another\n")
+        // Now they are not as they were.
+        let again = desk.run("apply \(file)")
+        #expect(again.code == .conflict)
+        #expect(again.errors.contains("2 objects changed since the plan was made: nothing was staged"))
+        #expect(desk.session.stagedCount == 0)
+    }
+
+    @Test("a file that is no plan, or cut off, is refused")
+    func malformed() throws {
+        let desk = try Desk()
+        let file = desk.state.appending(path: "plan").path
+        try desk.stage(1, "planned")
+        try desk.stage(2, "planned")
+        let lines = desk.run("plan").output.split(separator: "\n")
+        for text in [
+            "", "{}\n", "nonsense\n", lines[0] + "\n" + lines[1] + "\n", lines[0] + "\n" + lines[1].dropLast(5),
+        ] {
+            try String(text).write(toFile: file, atomically: true, encoding: .utf8)
+            let outcome = desk.run("apply \(file)")
+            #expect(outcome.code == .data, "\(text): \(outcome.errors)")
+        }
+        #expect(desk.run("abort").code == .done)
+        #expect(desk.run("plan").code == .negative)
+    }
+}

@@ -9,7 +9,8 @@ final class Shell {
     static let prompt = "zope5.fs / FILE ›"
 
     init(
-        _ file: String = SampleData.path("fs/zope5.fs"), environment: [String: String] = [:], rows: Int = 24,
+        _ file: String = SampleData.path("fs/zope5.fs"), arguments: [String] = [], environment: [String: String] = [:],
+        rows: Int = 24,
         columns: Int = 80, home: URL? = nil
     ) throws {
         let home = home ?? self.home
@@ -18,7 +19,8 @@ final class Shell {
             "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8",
         ]
         terminal = try PseudoTerminal(
-            BuiltProgram.zeoshell.url.path, [file], environment: basic.merging(environment) { $1 }, rows: rows,
+            BuiltProgram.zeoshell.url.path, [file] + arguments, environment: basic.merging(environment) { $1 },
+            rows: rows,
             columns: columns)
     }
 

@@ -24,6 +24,10 @@ struct ModeCommand: ShellCommand {
         _ = try session.storage
         switch mode {
         case nil: break
+        case "rw" where session.writingMode == .overlay, "ro" where session.writingMode == .overlay:
+            throw ShellFailure(
+                "overlay", .refused, "this is an overlay: what was committed to it would be lost",
+                advice: "'connect' opens the storage itself")
         case "rw":
             if let service = session.service { try Session.requireWritable(service) }
             if !session.isWritable { try session.reopen(writable: true) }

@@ -154,7 +154,7 @@ struct ScriptRunner {
         let count = session.forgetEdits()
         guard count > 0 else { return code }
         let what = "\(counted(count, "staged object")) forgotten: nothing was committed"
-        guard code == .done || code == .negative else {
+        guard !runner.hasFailed, code == .done || code == .negative else {
             Diagnostics.write("zeoshell: \(what)\n")
             return code
         }
@@ -227,6 +227,6 @@ struct ScriptRunner {
 
     func runFile(_ path: String) throws -> ExitCode {
         let file = try ScriptFile(path)
-        return try run(PlainLineReader(descriptor: file.descriptor, events: signals), name: path)
+        return try run(PlainLineReader(descriptor: file.descriptor, events: signals), name: path == "-" ? "standard input" : path)
     }
 }

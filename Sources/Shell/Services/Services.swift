@@ -113,10 +113,10 @@ extension Session {
             var address = try StorageAddress(parsing: text)
             address.storageName = address.storageName ?? options.storageName
             let service = services.service(at: address)
-            if let service, options.isWritable { try Self.requireWritable(service) }
+            if let service, options.isWritable, !options.isOverlay { try Self.requireWritable(service) }
             return try open(address, options, service: service)
         }
-        if options.isWritable { try Self.requireWritable(service) }
+        if options.isWritable, !options.isOverlay { try Self.requireWritable(service) }
         if service.readOnly == .never { options.isWritable = true }
         options.storageName = options.storageName ?? service.storage
         options.blobDirectory = options.blobDirectory ?? service.blobDirectory

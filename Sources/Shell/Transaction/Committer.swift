@@ -39,7 +39,9 @@ struct Committer {
     }
 
     private func ask(_ what: String, _ changes: StagedChanges) throws {
-        let isAsked = session.questions != nil && (!choices.isConfirmed || session.service?.isProduction == true)
+        let isAsked =
+            session.questions != nil
+            && (!choices.isConfirmed || session.service?.isProduction == true && session.writingMode != .overlay)
         if isAsked, choices.confirmedName == nil {
             session.progress.clear()
             Diagnostics.write(TerminalText.escaped(changes.summary) + "\n")
@@ -71,7 +73,7 @@ struct Committer {
             user: Array(Identity.label(session.environment).utf8),
             description: Self.clipped(choices.message ?? defaultDescription),
             extensionData: Identity.extensionData(mark: mark))
-        let journal = choices.isDryRun ? nil : session.journal
+        let journal = choices.isDryRun || session.writingMode == .overlay ? nil : session.journal
         let intent = Journal.Intent(
             mark: mark, address: session.address?.description ?? "", service: session.service?.name,
             metadata: metadata, lines: lines, objects: objects)
@@ -127,7 +129,9 @@ struct Committer {
     private func report(_ result: CommitResult, _ changes: StagedChanges) -> Report {
         let merged = result.mergedOIDs.map { changes.path($0) }
         var text: String
-        if let tid = result.tid {
+        if let tid = result.tid, session.writingMode == .overlay {
+            text = "committed \(tid.hex) to the overlay, and gone with this session"
+        } else if let tid = result.tid {
             text = "committed \(tid.hex) — undo with: undo \(tid.hex)"
         } else {
             text = "dry run: \(changes.summary) could be committed; nothing was written"

@@ -55,7 +55,8 @@ struct Confirmation {
     ///   - question: `Commit 3 objects to prod?`
     ///   - more: shows more, when the answer is `diff`.
     func requireForDatabase(_ question: String, _ choices: CommitChoices, more: (() throws -> Void)? = nil) throws {
-        let isProduction = session.service?.isProduction ?? false
+        // An overlay's commits go nowhere.
+        let isProduction = session.service?.isProduction == true && session.writingMode != .overlay
         if let name = choices.confirmedName {
             guard name == session.databaseName || name == session.address?.description else {
                 throw ShellFailure(

@@ -16,7 +16,7 @@ extension Session {
     /// What may be done to the storage, in one word: `rw`, `ro`, `overlay`.
     var writingMode: WritingMode {
         guard isWritable else { return .readOnly }
-        return .readWrite
+        return openingOptions.isOverlay ? .overlay : .readWrite
     }
 
     enum WritingMode: String {

@@ -101,6 +101,12 @@ struct StagedChanges {
         return lines.prefix(Self.briefLimit) + ["… \(counted(oids.count, "object")) changed: 'diff' shows all"]
     }
 
+    /// What is different in one object, without a heading.
+    func lines(of object: StagedObject) throws -> [String] {
+        let text = try difference(object, DifferencePrinter(workspace)).text
+        return text.split(separator: "\n", omittingEmptySubsequences: false).dropFirst(2).map(String.init)
+    }
+
     private static let briefLimit = 12
 
     /// The text of all differences.

@@ -35,7 +35,8 @@ let package = Package(
         .executableTarget(
             name: "zeobench",
             dependencies: [
-                "Pickle", "ZODB", "ZODBFile", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Pickle", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         .systemLibrary(name: "CLibEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
         .target(name: "LineEditing", dependencies: ["CLibEdit"], swiftSettings: settings),

@@ -157,7 +157,9 @@ final class ServerTransaction: StorageTransaction {
             let isComplete = (old.serial, committed.serial) == (conflict.read, conflict.committed)
             merged =
                 isComplete
-                ? ConflictResolver.resolve(old: old.data, committed: committed.data, new: conflict.data) : nil
+                ? ConflictResolver.resolve(
+                    old: old.data, committed: committed.data, new: conflict.data,
+                    generation: storage.serverIsPython2 ? .python2 : nil) : nil
         } catch {
             switch error {
             // Packed away.
@@ -207,8 +209,13 @@ final class ServerTransaction: StorageTransaction {
             publication.publish(tid)
             return tid
         }
-        // Until here it can still be aborted.
-        try outflow.send(reply)
+        do throws(StorageError) {
+            try outflow.send(reply)
+        } catch {
+            // It can still be aborted, unless it was lost.
+            if case .connection = error { abort() }
+            throw withoutTrace(error)
+        }
         phase = .ended
         defer { storage.gate.leave() }
         guard let result = reply.waiting.value(storage.interruption, grace: Self.grace) else {

@@ -111,28 +111,36 @@ extension ZEOClientStorage {
 
     /// Sends calls together. What they lead to, each is told.
     /// - Parameter attempt: the connection the calls belong to, when they name something that lives no longer than it,
-    ///   as iterators do. On another one, the same number is another iterator.
+    ///   as iterators and transactions do. On another one, the same number is another iterator.
     /// - Returns: the connection they were sent on.
     @discardableResult
     func send(_ calls: [any PendingCall], on attempt: Int? = nil) throws(StorageError) -> Int {
         try interruption.check()
-        let channel = try connectedChannel()
-        if let attempt, attempt != channel.attempt {
+        guard let attempt else {
+            let channel = try connectedChannel()
+            channel.send(calls)
+            return channel.attempt
+        }
+        guard let channel = channel(of: attempt) else {
             throw .connection(.lost(address: name, "what was under way went with the connection"))
         }
         channel.send(calls)
-        return channel.attempt
+        return attempt
+    }
+
+    /// The channel of this connection, if it is still the one.
+    private func channel(of attempt: Int) -> ClientChannel? {
+        state.withLock { state in
+            guard case .connected(let channel) = state.link, channel.attempt == attempt else { return nil }
+            return channel
+        }
     }
 
     /// Sends what no one waits for, if it still has a meaning.
     func post(_ calls: [Call], on attempt: Int) { post(calls.map(UnattendedCall.init), on: attempt) }
 
     func post(_ calls: [any PendingCall], on attempt: Int) {
-        let channel = state.withLock { state -> ClientChannel? in
-            guard case .connected(let channel) = state.link, channel.attempt == attempt else { return nil }
-            return channel
-        }
-        channel?.send(calls)
+        channel(of: attempt)?.send(calls)
     }
 
     private static func decode<Value>(

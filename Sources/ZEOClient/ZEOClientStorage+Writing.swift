@@ -61,6 +61,8 @@ extension ZEOClientStorage: UndoableStorage {
         guard isWritable else { throw .readOnly("\(name) was opened for reading") }
     }
 
+    var serverIsPython2: Bool { state.withLock { $0.welcome?.serverIsPython2 ?? false } }
+
     /// Whether the storage behind the server takes blobs.
     var keepsBlobs: Bool {
         let interfaces = state.withLock { $0.welcome?.information.interfaces ?? [] }

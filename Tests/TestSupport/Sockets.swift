@@ -18,7 +18,7 @@ public enum FreePort {
 }
 
 /// A listening TCP socket on 127.0.0.1, on a port of the system's choice.
-private struct ListeningSocket: ~Copyable {
+struct ListeningSocket: ~Copyable {
     let descriptor: Int32
     let port: Int
 
@@ -44,7 +44,7 @@ private struct ListeningSocket: ~Copyable {
 
 /// The plainest of clients.
 struct ClientSocket: ~Copyable {
-    private let descriptor: Int32
+    let descriptor: Int32
 
     init?(port: Int) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

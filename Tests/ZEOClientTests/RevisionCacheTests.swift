@@ -103,6 +103,27 @@ struct SharedViewTests {
         #expect(view.takeUnreported().isEmpty)
     }
 
+    @Test("a transaction of our own ends what was current, as others' do, and is not reported")
+    func committed() {
+        var view = Self.view()
+        view.willLoad(Self.oid)
+        _ = view.loaded(Self.oid, RevisionCacheTests.revision(5))
+        view.willLoad(Self.oid)
+        view.committed([Self.oid], as: TransactionID(7))
+        #expect(view.lastTransaction == TransactionID(7))
+        #expect(view.takeUnreported().isEmpty)
+        #expect(view.cached(Self.oid, at: TransactionID(7)) == nil)
+        #expect(view.cached(Self.oid, at: TransactionID(6))?.next == TransactionID(7))
+        // A load that was answered before it.
+        #expect(view.loaded(Self.oid, RevisionCacheTests.revision(5))?.next == TransactionID(7))
+        // What others commit goes on from there.
+        let next = Invalidation(tid: TransactionID(9), oids: [.root])
+        view.apply(next)
+        #expect(view.takeUnreported() == [next])
+        view.committed([], as: TransactionID(8))
+        #expect(view.lastTransaction == TransactionID(9))
+    }
+
     @Test("commits nobody looks at do not pile up for ever")
     func limit() {
         var view = Self.view()

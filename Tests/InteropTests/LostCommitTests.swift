@@ -1,0 +1,174 @@
+import Foundation
+import TestSupport
+import Testing
+import ZEOClient
+import ZEOProtocol
+import ZODB
+
+@Suite("Connections lost while committing", .serialized)
+struct LostCommitTests {
+    static func metadata(_ mark: String) -> TransactionMetadata {
+        TransactionMetadata(
+            "tests", "cut",
+            extension: Array("}U\u{B}zeoshell-idU\(Unicode.Scalar(UInt8(mark.utf8.count)))\(mark)s.".utf8))
+    }
+
+    static func port(_ server: PythonServer) throws -> Int {
+        guard case .port(let port) = server.address else { throw CancellationError() }
+        return port
+    }
+
+    static func connect(_ proxy: CuttingProxy) throws -> ZEOClientStorage {
+        try ZEOClientStorage(
+            .host("127.0.0.1", port: proxy.port), .init(readOnly: false, greetingTimeout: .seconds(20)))
+    }
+
+    /// Commits a new value of `oid`, expecting the connection to be lost in `finish`; what is found out then, and the
+    /// revision that is current for somebody else.
+    static func loseFinish(
+        _ storage: ZEOClientStorage, _ oid: ObjectID, mark: String, watcher: ZEOClientStorage
+    ) throws -> (outcome: CommitOutcome, current: Revision) {
+        let base = try storage.load(oid, at: .latest)
+        let since = try storage.lastTransaction()
+        let data = Record.mapping("mark", mark)
+        let transaction = try storage.begin(metadata(mark))
+        try transaction.store(data, for: oid, basedOn: base.serial)
+        _ = try transaction.vote()
+        guard case .lost = try ConnectionTests.failure({ _ = try transaction.finish() }) else {
+            throw CancellationError()
+        }
+        transaction.abort()
+        let trace = CommitTrace(
+            metadata: metadata(mark), since: since, stores: [.init(oid: oid, data: data)])
+        let outcome = try storage.outcome(of: trace)
+        _ = try watcher.ping()
+        return (outcome, try watcher.load(oid, at: .latest))
+    }
+
+    @Test(
+        "cut at any byte of tpc_finish, or before its answer, the commit's outcome is found and true",
+        arguments: ServerKind.all)
+    func everyByte(_ kind: ServerKind) throws {
+        let server = try kind.serve()
+        let (_, oid, _) = try WritingTests.prepare(server)
+        let proxy = try CuttingProxy(to: try Self.port(server))
+        let storage = try Self.connect(proxy)
+        let watcher = try server.connect()
+        let length = Frame.bytes(
+            Message(id: .integer(100), name: "tpc_finish", arguments: .tuple([.integer(10)]))
+                .body(in: kind.messagePack ? .messagePack : .pickle)
+        ).count
+        var committed = 0
+        for position in Array(0...length) + [-1, -1] {
+            let mark = "m\(position)-\(committed)"
+            let before = try watcher.load(oid, at: .latest)
+            proxy.arm(position < 0 ? .afterAnswer(to: "tpc_finish") : .at(position, of: "tpc_finish"))
+            let (outcome, current) = try Self.loseFinish(storage, oid, mark: mark, watcher: watcher)
+            #expect(proxy.hasCut)
+            if current.data == Record.mapping("mark", mark) {
+                #expect(outcome == .committed(current.serial), "\(position)")
+                committed += 1
+            } else {
+                #expect(outcome == .notCommitted, "\(position)")
+                #expect(current == before)
+            }
+            // The last byte makes the message; whether it was looked at before the end is the server's affair.
+            if position >= 0, position < length { #expect(outcome == .notCommitted, "\(position)") }
+            if position < 0 { #expect(outcome == .committed(current.serial)) }
+            // What the lost commit did is known to the one who made it.
+            #expect(try storage.load(oid, at: .latest) == current)
+            #expect(try storage.lastTransaction() >= current.serial)
+        }
+        #expect(committed >= 2)
+    }
+
+    @Test("lost before the vote, or at it, nothing was written, and the same storage goes on", .needs(.zeo6))
+    func beforeTheVote() throws {
+        let server = try PythonServer(.zeo6, serving: ["1": ""])
+        let (_, oid, tid) = try WritingTests.prepare(server)
+        let proxy = try CuttingProxy(to: try Self.port(server))
+        let storage = try Self.connect(proxy)
+        for word in ["tpc_begin", "storea", "vote"] {
+            proxy.arm(.at(7, of: word))
+            let transaction = try storage.begin(.plain)
+            try transaction.store(Record.mapping("k", "lost"), for: oid, basedOn: tid)
+            #expect {
+                try transaction.vote()
+            } throws: { error in
+                guard case StorageError.connection(.lost(_, let why)) = error else { return false }
+                return why.hasSuffix("nothing was written")
+            }
+            transaction.abort()
+            #expect(try storage.load(oid, at: .latest).serial == tid)
+        }
+        // Many stores: the loss is noticed on the way.
+        proxy.arm(.at(7, of: "storea"))
+        let large = try storage.begin(.plain)
+        #expect {
+            for oid in try storage.newObjectIDs(100) {
+                try large.store(Record.mapping("k", size: 500_000), for: oid, basedOn: .none)
+            }
+        } throws: { error in
+            if case StorageError.connection(.lost) = error { true } else { false }
+        }
+        large.abort()
+        let made = try storage.commit([(oid, Record.mapping("k", "kept"), tid)])
+        #expect(try storage.load(oid, at: .latest).serial == made)
+    }
+
+    @Test("a server killed after the vote has not committed; back again it says so and takes the next", .needs(.zeo6))
+    func killedServer() throws {
+        let server = try PythonServer(.zeo6, serving: ["1": ""])
+        let (_, oid, tid) = try WritingTests.prepare(server)
+        let storage = try server.connect(writable: true)
+        let transaction = try storage.begin(Self.metadata("killed"))
+        try transaction.store(Record.mapping("k", "killed"), for: oid, basedOn: tid)
+        _ = try transaction.vote()
+        server.kill()
+        guard case .lost = try ConnectionTests.failure({ _ = try transaction.finish() }) else {
+            throw CancellationError()
+        }
+        let trace = CommitTrace(
+            metadata: Self.metadata("killed"), since: tid,
+            stores: [.init(oid: oid, data: Record.mapping("k", "killed"))])
+        guard case .refused = try ConnectionTests.failure({ _ = try storage.outcome(of: trace) }) else {
+            throw CancellationError()
+        }
+        transaction.abort()
+        try server.start()
+        #expect(try storage.outcome(of: trace) == .notCommitted)
+        let made = try storage.commit([(oid, Record.mapping("k", "again"), tid)])
+        #expect(try server.client("print(root['mapping']['k'])") == "again\n")
+        #expect(try storage.lastTransaction() == made)
+    }
+
+    @Test(
+        "who takes longer than the server's transaction-timeout is disconnected, and has not committed", .needs(.zeo6))
+    func transactionTimeout() throws {
+        let server = try PythonServer(.zeo6, serving: ["1": ""], options: " transaction-timeout 1")
+        let (_, oid, tid) = try WritingTests.prepare(server)
+        let interruption = Interruption()
+        let storage = try server.connect(writable: true, interruption: interruption)
+        let transaction = try storage.begin(Self.metadata("slow"))
+        try transaction.store(Record.mapping("k", "slow"), for: oid, basedOn: tid)
+        _ = try transaction.vote()
+        #expect(LiveChangeTests.eventually { server.logText.contains("Transaction timeout after 1 seconds") })
+        guard case .lost = try ConnectionTests.failure({ _ = try transaction.finish() }) else {
+            throw CancellationError()
+        }
+        let trace = CommitTrace(
+            metadata: Self.metadata("slow"), since: tid,
+            stores: [.init(oid: oid, data: Record.mapping("k", "slow"))])
+        // Python's servers then keep the lock for good (seen with 5.4.1 and 6.2): the user's patience ends the wait.
+        Thread.detachNewThread {
+            Thread.sleep(forTimeInterval: 0.5)
+            interruption.raise()
+        }
+        #expect(throws: StorageError.interrupted) { try storage.outcome(of: trace) }
+        interruption.clear()
+        server.kill()
+        try server.start()
+        #expect(try storage.outcome(of: trace) == .notCommitted)
+        try storage.commit([(oid, Record.mapping("k", "fast"), tid)])
+    }
+}

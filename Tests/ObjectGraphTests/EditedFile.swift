@@ -64,6 +64,7 @@ struct EditedFile {
     func open() throws -> FileStorage {
         var options = FileStorage.Options()
         options.isWritable = true
+        if FileManager.default.fileExists(atPath: path + ".blobs") { options.blobDirectory = path + ".blobs" }
         return try FileStorage(path, options: options)
     }
 

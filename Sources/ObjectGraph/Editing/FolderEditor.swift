@@ -164,12 +164,33 @@ struct FolderEditor {
             for folder in place.way.reversed() where folder.node.isObject {
                 if let metaType = try metaType(of: className, in: folder) { return metaType }
             }
+            if let metaType = Self.metaTypes[className.description] { return metaType }
         }
         throw EditError(
             .wrongValue, at: path, expected: "the meta type of the new child",
             found: record?.className.map { "class \($0), of which no object is listed here or above" } ?? "no object",
             advice: "give it: Zope's name for the kind, as in the list of things to add")
     }
+
+    /// Of the classes that come with Zope, for where there is no other object of the kind. Source: the classes' `meta_type`,
+    /// as the samples have it listed.
+    private static let metaTypes = [
+        "AccessControl.User.UserFolder": "User Folder",
+        "OFS.DTMLDocument.DTMLDocument": "DTML Document",
+        "OFS.DTMLMethod.DTMLMethod": "DTML Method",
+        "OFS.Folder.Folder": "Folder",
+        "OFS.Image.File": "File",
+        "OFS.Image.Image": "Image",
+        "OFS.OrderedFolder.OrderedFolder": "Folder (Ordered)",
+        "OFS.userfolder.UserFolder": "User Folder",
+        "Products.BTreeFolder2.BTreeFolder2.BTreeFolder2": "BTreeFolder2",
+        "Products.PageTemplates.ZopePageTemplate.ZopePageTemplate": "Page Template",
+        "Products.PluggableAuthService.PluggableAuthService.PluggableAuthService": "Pluggable Auth Service",
+        "Products.PythonScripts.PythonScript.PythonScript": "Script (Python)",
+        "Products.SiteAccess.VirtualHostMonster.VirtualHostMonster": "Virtual Host Monster",
+        "Products.SiteErrorLog.SiteErrorLog.SiteErrorLog": "Site Error Log",
+        "Products.ZCatalog.ZCatalog.ZCatalog": "ZCatalog",
+    ]
 
     private func metaType(of className: GlobalName, in folder: Place) throws(EditError) -> String? {
         let subject = try workspace.editedSubject(of: folder)

@@ -94,7 +94,8 @@ extension Workspace {
 extension PlaceEditor {
     func remove(_ component: Component) throws(EditError) -> Bool {
         if case .attribute = component { return try unset(component) }
-        if ContainerForm(subject) == nil, let folder = try FolderEditor(self) {
+        let isOwn = ContainerForm(subject).map { contains(component, in: $0) } ?? false
+        if !isOwn, let folder = try FolderEditor(self) {
             if try folder.remove(component) {
                 workspace.note(place, of: record.oid)
                 return true

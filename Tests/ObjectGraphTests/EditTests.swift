@@ -144,7 +144,8 @@ struct EditTests {
         let file = try EditedFile(
             .zeo6,
             Self.maker + "\nfrom BTrees.IOBTree import IOBTree\n"
-                + "from BTrees.OOBTree import OOBTree\nroot['numbers'] = IOBTree({1: 1})\nroot['names'] = OOBTree({'a': 1})"
+                + "from BTrees.OOBTree import OOBTree\nroot['numbers'] = IOBTree({1: 1})\n"
+                + "root['names'] = OOBTree({'a': 1})"
         )
         defer { file.remove() }
         let workspace = try Workspace(try file.open())

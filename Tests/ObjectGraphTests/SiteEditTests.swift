@@ -139,6 +139,7 @@ struct SiteEditTests {
                 try workspace.makeFolder("inner", in: workspace.edited("/made"))
                 try workspace.copy(workspace.edited("/site/logo"), to: workspace.edited("/made/inner"), as: "logo")
                 try workspace.makeFolder("folder", in: workspace.edited("/site/btf"))
+                try workspace.copy(workspace.edited("/site/acl_users"), to: workspace.edited("/made"), as: "acl_users")
             },
             """
             site, copy = app.site, app.site2
@@ -161,6 +162,7 @@ struct SiteEditTests {
             assert sorted(copy.acl_users.getUserNames()) == sorted(site.acl_users.getUserNames())
             assert copy.btf.objectCount() == 40 and site.btf.objectCount() == 42
             assert 'twin' in site.btf.objectIds('Folder') and list(site.btf.objectIds('BTreeFolder2')) == ['folder']
+            assert vars(app.made)['__allow_groups__']._p_oid == app.made.acl_users._p_oid != site.acl_users._p_oid
             assert app.made.inner.logo.meta_type == 'Image' and app.made.meta_type == 'Folder'
             from OFS.Folder import manage_addFolder
             manage_addFolder(app.made, 'by_zope')

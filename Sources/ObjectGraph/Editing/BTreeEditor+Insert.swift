@@ -109,7 +109,7 @@ extension BTreeEditor {
         return try makeObject(try workspace.newRecord(className, state, like: tree.root, at: path))
     }
 
-    /// `BTrees.OOBTree.OOBucket` of `BTrees.OOBTree.OOBTree`. (The C modules of very old records are gone by that name.)
+    /// `BTrees.OOBTree.OOBucket` of `BTrees.OOBTree.OOBTree`, also where a very old record names the C module.
     static func leafClass(of tree: GlobalName, _ kind: BTreeState.Kind) -> GlobalName {
         GlobalName(
             module: "BTrees.\(kind.family)BTree", name: kind.family + (kind.isSet ? "Set" : "Bucket"))

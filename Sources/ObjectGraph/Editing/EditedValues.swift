@@ -2,8 +2,8 @@ public import Pickle
 public import ZODB
 
 extension PickleValue {
-    /// A reference to an object of the database that is edited, as a command has it: `#0x1a2b`. What stands in the record
-    /// afterwards is the form that the record's Python writes, with the class that the object's own record says.
+    /// A reference to an object of the database that is edited, as a command has it: `#0x1a2b`. What stands in the
+    /// record afterwards is the form that the record's Python writes, with the class that the object's own record says.
     public static func object(_ oid: ObjectID) -> PickleValue { .persistentID(.bytes(oid.bytes)) }
 
     /// The object, when the value is what `object` made, or a reference to one with or without its class.

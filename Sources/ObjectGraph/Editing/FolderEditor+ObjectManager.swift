@@ -45,6 +45,10 @@ extension FolderEditor {
         } else {
             try editor.setAttribute("_objects", to: .tuple([entry]))
         }
+        // As a user folder does it itself when Zope adds it: by this name Zope asks whether there is one.
+        if name == "acl_users", value.referencedObject != nil {
+            try PlaceEditor(workspace, place).setAttribute("__allow_groups__", to: value)
+        }
     }
 
     /// The entry, the attribute, and what else in the container stands for the child: `__allow_groups__` for a user

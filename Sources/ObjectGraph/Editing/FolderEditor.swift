@@ -172,8 +172,8 @@ struct FolderEditor {
             advice: "give it: Zope's name for the kind, as in the list of things to add")
     }
 
-    /// Of the classes that come with Zope, for where there is no other object of the kind. Source: the classes' `meta_type`,
-    /// as the samples have it listed.
+    /// Of the classes that come with Zope, for where there is no other object of the kind. Source: the classes'
+    /// `meta_type`.
     private static let metaTypes = [
         "AccessControl.User.UserFolder": "User Folder",
         "OFS.DTMLDocument.DTMLDocument": "DTML Document",

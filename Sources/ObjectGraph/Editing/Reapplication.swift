@@ -41,8 +41,8 @@ public struct ReapplyResult: Sendable {
 
 extension Workspace {
     /// Bases the edits on the newest state: where others have changed an object since, the edits are made again on what
-    /// they left, attribute by attribute and key by key. Lists and tuples are taken as one value each, except `_objects`,
-    /// whose entries go by their ids; a BTree is taken key by key, however its leaves were split since.
+    /// they left, attribute by attribute and key by key. Lists and tuples are taken as one value each, except
+    /// `_objects`, whose entries go by their ids; a BTree is taken key by key, however its leaves were split since.
     ///
     /// With conflicts everything stays as it was, the state that the edits are based on too.
     public func reapply() throws(StorageError) -> ReapplyResult {

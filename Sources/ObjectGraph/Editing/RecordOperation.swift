@@ -7,7 +7,7 @@ enum RecordOperation {
     typealias Slot = PickleDocument.Slot
 
     case replace(Slot, with: PickleValue)
-    /// Items into a list, tuple or set, in front of the item that is at the position. One such change for each container.
+    /// Items into a list, tuple or set, in front of the item at the position. One such change for each container.
     case insert([PickleValue], at: Int, into: Slot)
     case remove(Range<Int>, from: Slot)
     /// A key that is not there yet, at the end of a dict.

@@ -87,7 +87,7 @@ extension Workspace {
         }
     }
 
-    /// How many children would go with it, were a place removed: 0 for what contains nothing. Counting stops at `limit`.
+    /// How many children would go with a place, were it removed. Counting stops at `limit`.
     public func contentCount(of place: Place, limit: Int = 1000) throws(StorageError) -> Int {
         let subject = try subject(of: place.node)
         guard subject.isObject else { return 0 }

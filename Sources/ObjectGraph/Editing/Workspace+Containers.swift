@@ -3,9 +3,9 @@ internal import ZODB
 
 /// Children of containers, with the books that their containers keep about them.
 extension Workspace {
-    /// Removes a child and what belongs to its being one: a folder's entry and attribute, a BTreeFolder's count and index
-    /// of meta types, a plugin's several trees, hooks that call the child. The object itself stays in the storage, out of
-    /// reach, until a pack.
+    /// Removes a child and what belongs to its being one: a folder's entry and attribute, a BTreeFolder's count and
+    /// index of meta types, a plugin's several trees, hooks that call the child. The object itself stays in the
+    /// storage, out of reach, until a pack.
     ///
     /// Of what is no child it removes the attribute, the key, the element.
     public func remove(_ component: Component, of container: Place) throws(EditError) {
@@ -77,8 +77,9 @@ extension Workspace {
             guard let slot = subject.attribute(attribute), let oldName, document.isString(slot, oldName),
                 oldName != name
             else { continue }
-            let isText = if case .text = document[slot] { true } else { false }
-            operations.append(.replace(slot, with: isText ? .text(name) : .nativeString(name)))
+            let python = try EditError.wrap(container.description) { () throws(StorageError) in try generation() }
+            let spelling = KeySpelling(python, beside: [slot], in: document)
+            operations.append(.replace(slot, with: spelling.name(name)))
         }
         for attribute in ["__parent__", "aq_parent"] {
             guard let slot = subject.attribute(attribute), let parent = document.strongReference(slot)?.oid,

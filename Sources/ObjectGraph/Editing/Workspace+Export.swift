@@ -25,7 +25,7 @@ enum ExportFormat {
 extension Workspace {
     /// Writes an object, with all that can be reached from it, in the form that Zope exports and imports.
     ///
-    /// References by names for the container (`__parent__`) are not followed and, when they lead out, written as `None`.
+    /// References by names for the container (`__parent__`) are not followed; those that lead out become `None`.
     /// - Parameter write: takes the file's bytes, piece by piece.
     public func export(
         _ place: Place, limit: Int = 100_000, progress: (Int) -> Void = { _ in },

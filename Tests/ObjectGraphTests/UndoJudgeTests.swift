@@ -83,6 +83,7 @@ struct UndoJudgeTests {
                 #expect(refused(plan).filter { $0.1 == first }.map(\.0.hex).sorted() == oids, "\(what)")
             }
             if verdict.error != nil { #expect(!plan.obstacles.isEmpty, "\(what)") }
+            try undo(set, in: history, verdict, what)
             if case .together(let together)? = plan.remedy { remedies.append((set, together)) }
         }
         #expect(
@@ -114,6 +115,41 @@ struct UndoJudgeTests {
             #expect(RecordDiff(from: python, to: ours).changes.isEmpty, "\(what), \(effect.oid)")
             if effect.outcome == .restored {
                 #expect(ours.document.source == python.document.source, "\(what), \(effect.oid)")
+            }
+        }
+    }
+
+    /// What our own FileStorage makes of it, on a copy.
+    private func undo(
+        _ set: [TransactionID], in history: JudgedHistory, _ verdict: JudgedHistory.Verdict, _ what: String
+    ) throws {
+        let copy = history.path + ".ours"
+        try? FileManager.default.removeItem(atPath: copy)
+        try? FileManager.default.removeItem(atPath: copy + ".index")
+        try FileManager.default.copyItem(atPath: history.path, toPath: copy)
+        let storage = try FileStorage(copy, options: FileStorage.Options(isWritable: true))
+        defer { storage.close() }
+        let workspace = try Workspace(storage)
+        let result: CommitResult
+        do throws(CommitFailure) {
+            result = try workspace.undo(set, TransactionMetadata())
+        } catch {
+            #expect(!verdict.ok, "ours: \(error), \(what)")
+            return
+        }
+        #expect(verdict.ok, "ours: \(what)")
+        let data = try #require(verdict.data)
+        #expect(result.objectCount == data.count, "ours: \(what)")
+        for (hex, expected) in data {
+            let oid = try #require(ObjectID(hex: hex))
+            let record = try? workspace.object(oid)
+            let python = try expected.map { text in
+                try ObjectRecord(
+                    Revision(data: try #require(Self.bytes(text)), serial: .none, next: nil), oid: oid)
+            }
+            #expect((record == nil) == (python == nil), "ours: \(what), \(oid)")
+            if let record, let python {
+                #expect(RecordDiff(from: python, to: record).changes.isEmpty, "ours: \(what), \(oid)")
             }
         }
     }

@@ -1,7 +1,8 @@
 /// What undoing one transaction means for one object that it changed, from what its revisions hold.
 ///
 /// FileStorage compares positions before it compares data; the outcome is the same, because a record that points back
-/// to another has the same data.
+/// to another has the same data. Only where one deletion is to be undone and another is current FileStorage refuses, and
+/// this does not.
 ///
 /// Source: `ZODB/FileStorage/FileStorage.py`, `_transactionalUndoRecord`.
 public enum UndoOutcome: Hashable, Sendable {

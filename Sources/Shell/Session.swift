@@ -181,7 +181,8 @@ extension Session {
         let last: TransactionID
         do {
             last = try storage.lastTransaction()
-            guard !options.isWritable || options.isOverlay || (storage as? any WritableStorage)?.isWritable == true else {
+            guard !options.isWritable || options.isOverlay || (storage as? any WritableStorage)?.isWritable == true
+            else {
                 throw ShellFailure(
                     "read-only", .refused, at: storage.name, "this storage can only be read", advice: "leave --rw out")
             }

@@ -51,7 +51,7 @@ struct TransactionTests {
         let begun = try JSONValue(parsing: Array(try desk.journal()[0].utf8))
         let mark = try #require(begun["id"]?.string)
         let extensionText = String(decoding: summary.extensionData, as: UTF8.self)
-        #expect(extensionText.contains("zeoshell_journalX\u{10}\0\0\0\(mark)u."))
+        #expect(extensionText.contains("zeoshell-idX\u{10}\0\0\0\(mark)u."))
     }
 
     @Test("no, and the end of input, write nothing and keep the edits", arguments: ["n", "", "Y E S"])

@@ -227,6 +227,7 @@ struct ScriptRunner {
 
     func runFile(_ path: String) throws -> ExitCode {
         let file = try ScriptFile(path)
-        return try run(PlainLineReader(descriptor: file.descriptor, events: signals), name: path == "-" ? "standard input" : path)
+        return try run(
+            PlainLineReader(descriptor: file.descriptor, events: signals), name: path == "-" ? "standard input" : path)
     }
 }

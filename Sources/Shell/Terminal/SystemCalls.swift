@@ -26,3 +26,6 @@ func hostName() -> String {
 
 /// `uid0`: who we are, when the environment does not say.
 func userNumber() -> String { "uid\(getuid())" }
+
+/// Waits so many seconds, or until a signal comes.
+func pause(_ seconds: Double) { usleep(UInt32(seconds * 1e6)) }

@@ -89,8 +89,8 @@ struct Committer {
                 throw ConflictReport(session).failure(why)
             case .inDoubt(let why):
                 note { () throws(StorageError) in try journal?.end(mark, .inDoubt(why.description)) }
-                session.transaction.doubt = OpenTransaction.Doubt(mark: mark, metadata: metadata)
-                guard case .committed(let tid) = try session.resolveDoubt() else {
+                session.transaction.doubt = OpenTransaction.Doubt(mark: mark, trace: trace(metadata, objects))
+                guard case .committed(let tid) = try session.resolveDoubt(patience: Self.patience) else {
                     var failure = ShellFailure(why)
                     failure.what += "; connected again: the commit did not happen"
                     failure.advice = "nothing is lost: 'commit' tries again"
@@ -102,6 +102,18 @@ struct Committer {
                 return CommitResult(tid: tid, objectCount: objects.count, size: 0)
             }
         }
+    }
+
+    /// So many seconds a lost connection is waited for, to find out how a commit ended.
+    private static let patience = 30.0
+
+    /// What is to be found again, should the connection be lost at the end.
+    private func trace(_ metadata: TransactionMetadata, _ objects: [Journal.Object]) -> CommitTrace {
+        let staged = session.openWorkspace?.stagedObjects ?? []
+        return CommitTrace(
+            metadata: metadata, since: session.snapshot,
+            stores: staged.map { CommitTrace.Store(oid: $0.oid, data: $0.record.document.source) },
+            changedOIDs: staged.isEmpty ? objects.map(\.oid) : [])
     }
 
     /// The journal is no reason not to commit: whoever cannot write it is told.

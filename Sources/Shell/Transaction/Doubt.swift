@@ -14,49 +14,53 @@ extension Session {
     }
 
     /// Finds out how a commit ended that the connection was lost in the middle of, once there is a connection again.
+    /// - Parameter patience: how long to wait for the connection, in seconds.
     /// - Throws: `ShellFailure` when it cannot be known yet.
     @discardableResult
-    func resolveDoubt() throws -> Resolution {
+    func resolveDoubt(patience: Double = 0) throws -> Resolution {
         guard let doubt = transaction.doubt else { return .none }
-        let found: TransactionID?
+        let outcome: CommitOutcome
         do throws(StorageError) {
-            found = try search(doubt)
+            outcome = try search(doubt, until: now() + patience)
         } catch {
-            var failure = ShellFailure(error)
-            failure.what =
-                "it is not known whether the commit happened, its mark is \(doubt.mark): " + failure.what
-            failure.advice = "'status' looks again once the server is back"
-            throw failure
+            throw Self.unknown(doubt, ShellFailure(error))
         }
-        transaction.doubt = nil
-        guard let found else {
+        switch outcome {
+        case .committed(let tid):
+            transaction.doubt = nil
+            try? journal?.end(doubt.mark, .committed(tid))
+            openWorkspace?.committed(tid)
+            try committed(at: openWorkspace?.basis ?? tid)
+            return .committed(tid)
+        case .notCommitted:
+            transaction.doubt = nil
             try? journal?.end(doubt.mark, .failed("the connection was lost before it was written"))
             return .notCommitted
+        case .unknown(let why):
+            throw Self.unknown(doubt, ShellFailure("in-doubt", .conflict, at: databaseName, why))
         }
-        try? journal?.end(doubt.mark, .committed(found))
-        openWorkspace?.committed(found)
-        try committed(at: openWorkspace?.basis ?? found)
-        return .committed(found)
     }
 
-    /// The transaction that has the mark; nil when the server, reached again, has none.
-    private func search(_ doubt: OpenTransaction.Doubt) throws(StorageError) -> TransactionID? {
-        guard let storage = openWorkspace?.storage else { return nil }
-        if let remote = storage as? any RemoteStorage { _ = try remote.ping() }
-        guard let log = try (storage as? any TransactionLogStorage)?.transactionLog() else {
-            throw .unsupported("\(storage.name): its transactions cannot be listed")
-        }
-        let mark = Array(doubt.mark.utf8)
-        while let transaction = try log.next(), transaction.tid > snapshot {
-            if transaction.extensionData.contains(mark) { return transaction.tid }
-        }
-        return nil
+    private static func unknown(_ doubt: OpenTransaction.Doubt, _ failure: ShellFailure) -> ShellFailure {
+        var failure = failure
+        failure.what = "it is not known whether the commit happened (its mark is \(doubt.mark)): " + failure.what
+        failure.advice = "'status' looks again; 'log' shows what is there; 'abort' forgets the edits"
+        return failure
     }
-}
 
-extension [UInt8] {
-    fileprivate func contains(_ part: [UInt8]) -> Bool {
-        guard part.count <= count else { return false }
-        return indices.dropLast(part.count - 1).contains { self[$0...].starts(with: part) }
+    private func search(_ doubt: OpenTransaction.Doubt, until deadline: Double) throws(StorageError) -> CommitOutcome {
+        guard let storage = openWorkspace?.storage as? any WritableStorage else {
+            return .unknown("the storage is not open any more")
+        }
+        while true {
+            do throws(StorageError) {
+                return try storage.outcome(of: doubt.trace)
+            } catch {
+                guard case .connection = error, now() < deadline else { throw error }
+                progress.update("waiting for the server", 0, "")
+                try interruption.check()
+                pause(0.3)
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ enum Identity {
     /// - Parameter mark: of the journal; what the transaction is found by when the connection was lost.
     static func extensionData(mark: String) -> [UInt8] {
         var pickle: [UInt8] = [UInt8(ascii: "}"), UInt8(ascii: "(")]
-        for text in ["zeoshell", Program.version, markKey, mark] {
+        for text in ["zeoshell", Program.version, CommitTrace.markKey, mark] {
             let bytes = Array(text.utf8)
             pickle.append(UInt8(ascii: "X"))
             pickle += (0..<4).map { UInt8(truncatingIfNeeded: bytes.count >> ($0 * 8)) }
@@ -20,8 +20,6 @@ enum Identity {
         }
         return pickle + [UInt8(ascii: "u"), UInt8(ascii: ".")]
     }
-
-    static let markKey = "zeoshell_journal"
 
     /// A mark that nobody else has.
     static func newMark() -> String {

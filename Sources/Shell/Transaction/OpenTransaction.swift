@@ -34,7 +34,7 @@ struct OpenTransaction {
     struct Doubt {
         /// Of the journal, and of the transaction's extension.
         var mark: String
-        var metadata: TransactionMetadata
+        var trace: CommitTrace
     }
 }
 

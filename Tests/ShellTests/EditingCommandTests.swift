@@ -150,8 +150,7 @@ struct EditingCommandTests {
         let file = bench.path + "/site.zexp"
         #expect(bench.run("export /site/btf \(file) --fields objects") != "objects\t0\n")
         #expect(bench.look.run("export /site/btf \(file)").code == .refused)
-        #expect(bench.look.run("import \(file) /copy").errors.contains("meta type"))
-        bench.run("import --meta-type 'BTreeFolder2' \(file) /copy")
+        bench.run("import \(file) /copy")
         #expect(bench.run("ls /copy") == bench.run("ls /site/btf"))
         #expect(bench.look.run("import \(bench.file.path) /again").code != .done)
     }

@@ -56,14 +56,3 @@ extension Workspace {
         return inner.attribute("_list").flatMap { inner.document.sequence($0) } ?? []
     }
 }
-
-extension Node.Target {
-    /// The same object, or the same instance: two places of one record may share it.
-    func isSameHook(as other: Node.Target) -> Bool {
-        switch (self, other) {
-        case (.object(let left), .object(let right)): left == right
-        case (.value(_, let left), .value(_, let right)): left.node == right.node
-        default: false
-        }
-    }
-}

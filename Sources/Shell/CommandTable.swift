@@ -33,6 +33,8 @@ public enum CommandTable {
             EditCommand.self,
             ExportCommand.self,
             ImportCommand.self,
+            PasswdCommand.self,
+            RescueCommand.self,
             // transaction
             ModeCommand.self,
             BeginCommand.self,

@@ -130,8 +130,12 @@ private struct Run {
             session.line = Self.line(Command.name, words, address: parsed.address)
             try session.connect(parsed.address, parsed.connection)
             let (command, options) = (parsed.command, parsed.command.editing)
+            if Command.answers {
+                let code = try runner.run(command, parsed.output)
+                guard session.stagedCount > 0 else { return code }
+            }
             return try runner.run(named: Command.name, parsed.output) {
-                _ = try command.run(in: session)
+                if !Command.answers { _ = try command.run(in: session) }
                 let choices = CommitChoices(options.isConfirmed, nil, parsed.commit)
                 return try Committer(session: session, choices: choices).commitStaged()
             }

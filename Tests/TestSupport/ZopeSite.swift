@@ -7,6 +7,8 @@ import Foundation
 public final class ZopeSite {
     /// Serves the copy; the repair connects here.
     public let server: PythonServer
+    /// Where the ZEO server listens, on 127.0.0.1.
+    public let serverPort: Int
     /// Where Zope answers HTTP, on 127.0.0.1.
     public let port: Int
     private let folder: URL
@@ -17,9 +19,13 @@ public final class ZopeSite {
     /// - Parameters:
     ///   - file: a Data.fs with a Zope site in it; it is copied.
     ///   - peer: what serves it; Zope itself is always `.zope5`.
-    public init(serving file: String, by peer: PythonPeer = .zope5, messagePack: Bool = false) throws {
+    ///   - startsZope: with false only the ZEO server runs, until `start` is called.
+    public init(
+        serving file: String, by peer: PythonPeer = .zope5, messagePack: Bool = false, startsZope: Bool = true
+    ) throws {
         server = try PythonServer(peer, serving: ["1": file], messagePack: messagePack)
-        guard case .port(let zeoPort) = server.address else { throw PythonFailure(text: "no port") }
+        guard case .port(let serverPort) = server.address else { throw PythonFailure(text: "no port") }
+        self.serverPort = serverPort
         port = try FreePort.find()
         folder = server.folder.appending(path: "instance")
         let etc = folder.appending(path: "etc")
@@ -32,13 +38,13 @@ public final class ZopeSite {
         <zodb_db main>
          mount-point /
          <zeoclient>
-          server 127.0.0.1:\(zeoPort)
+          server 127.0.0.1:\(serverPort)
           storage 1
          </zeoclient>
         </zodb_db>
 
         """.write(to: configuration, atomically: true, encoding: .utf8)
-        try start()
+        if startsZope { try start() }
     }
 
     deinit { stop() }
@@ -131,12 +137,12 @@ public final class ZopeSite {
 
     /// The status of a page, asked for until it is `expected` or patience is at an end: the invalidation that tells
     /// Zope of a commit comes a moment after the commit's end.
-    public func status(_ path: String, as user: (name: String, password: String)? = nil, becomes expected: Int) throws
-        -> Int
-    {
+    public func status(
+        _ path: String, as user: (name: String, password: String)? = nil, host: String? = nil, becomes expected: Int
+    ) throws -> Int {
         var status = 0
         for _ in 0..<400 {
-            status = try get(path, as: user).status
+            status = try get(path, as: user, host: host).status
             if status == expected { break }
             usleep(25_000)
         }

@@ -25,13 +25,21 @@ struct HookExamination: Examination {
         let list = workspace.activeHooks(of: patient.subject)
         // The last one first: the remedy of each takes it out by its index.
         for (index, node) in list.enumerated().reversed()
-        where !hooks.contains(where: { $0.node.target.isSameHook(as: node.target) }) {
+        where !hooks.contains(where: { Self.isSame($0.node, node, in: patient.subject.document) }) {
             findings.append(try unregistered(node, index, patient))
         }
         for hook in hooks {
             if let finding = try finding(of: hook, patient) { findings.append(finding) }
         }
         return findings
+    }
+
+    private static func isSame(_ left: Node, _ right: Node, in document: PickleDocument) -> Bool {
+        switch (left.target, right.target) {
+        case (.object(let first), .object(let second)): first == second
+        case (.value(_, let first), .value(_, let second)): document.isSameHook(first, second)
+        default: false
+        }
     }
 
     private func finding(of hook: TraversalHook, _ patient: Patient) throws(StorageError) -> Finding? {
@@ -44,7 +52,8 @@ struct HookExamination: Examination {
             return Finding(
                 emergency: .accessRule, place: patient.place,
                 what: "hook '\(hook.handle)' is an object that cannot be read: \(problem)",
-                consequence: "every request to \(patient.everything) fails", isCertain: hook.isActive, remedy: remedy)
+                consequence: "every request to \(patient.everything) fails, or logs an error", isCertain: hook.isActive,
+                remedy: remedy)
         }
         let isRule = Self.rules.contains(hook.handle) || hook.className?.name == "AccessRule"
         guard isRule || !isOfProduct(hook.handle) else { return nil }
@@ -79,7 +88,9 @@ struct HookExamination: Examination {
         return Finding(
             emergency: .accessRule, place: patient.place,
             what: "hook '\(name ?? node.className?.description ?? "?")' is called, but not in the table of hooks",
-            consequence: problem.map { "it cannot be read (\($0)): every request to \(patient.everything) fails" }
+            consequence: problem.map {
+                "it cannot be read (\($0)): every request to \(patient.everything) fails, or logs an error"
+            }
                 ?? "\(verdict.words(name ?? "the hook")); it concerns \(patient.everything)",
             isCertain: problem != nil || verdict.isCertain,
             remedy: Remedy(

@@ -4,12 +4,15 @@ internal import ArgumentParser
 /// command commits what it staged, or nothing.
 protocol EditingCommand: ShellCommand {
     var editing: EditOptions { get }
+    /// What it says is worth reading even where a commit follows at once, or nothing is staged.
+    static var answers: Bool { get }
     /// Stages. What throws leaves no trace.
     func edit(_ session: Session) throws -> Report
 }
 
 extension EditingCommand {
     static var group: CommandGroup { .change }
+    static var answers: Bool { false }
 
     func run(in session: Session) throws -> Report { try session.edit(editing) { try edit(session) } }
 }

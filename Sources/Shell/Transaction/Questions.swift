@@ -8,13 +8,18 @@ public struct Questions {
     public typealias Ask = (_ question: String) throws -> String?
 
     private let ask: Ask
+    private let askSecretly: Ask
 
-    public init(_ ask: @escaping Ask) { self.ask = ask }
+    /// - Parameter secretly: asks for what must not be seen while it is typed.
+    public init(_ ask: @escaping Ask, secretly: Ask? = nil) {
+        self.ask = ask
+        askSecretly = secretly ?? ask
+    }
 
     /// Asks on the process's own terminal.
     static func atTerminal(_ signals: Signals?) -> Questions {
         let reader = PlainLineReader(events: signals)
-        return Questions { question in
+        func ask(_ question: String) throws -> String? {
             Diagnostics.write(question)
             do throws(LineEditingError) {
                 return try reader.readLine(prompt: "")
@@ -24,7 +29,11 @@ public struct Questions {
                 throw StorageError.interrupted
             }
         }
+        return Questions(ask, secretly: { question in try withoutEcho { try ask(question) } })
     }
+
+    /// - Returns: as it was typed; empty at the end of input.
+    func secret(_ question: String) throws -> String { try askSecretly(question + " ") ?? "" }
 
     /// - Returns: without spaces around it; empty at the end of input.
     func answer(_ question: String) throws -> String {

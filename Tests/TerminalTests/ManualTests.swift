@@ -104,6 +104,11 @@ struct ManualTests {
         let folder = FileManager.default.temporaryDirectory.appending(path: "manual-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
         try FileManager.default.copyItem(atPath: SampleData.path("fs"), toPath: folder.path)
+        for name in try FileManager.default.contentsOfDirectory(atPath: SampleData.path("rescue"))
+        where name.hasSuffix(".fs") {
+            try FileManager.default.copyItem(
+                atPath: SampleData.path("rescue/\(name)"), toPath: folder.appending(path: name).path)
+        }
         let database = folder.appending(path: "Data.fs")
         try FileManager.default.copyItem(at: folder.appending(path: "zope5.fs"), to: database)
         let environment = [

@@ -57,13 +57,15 @@ package enum IndexFile {
     package static func objection(
         to index: FileIndex, position: Int, file: DataFile, end: Int
     ) throws(StorageError) -> String? {
-        try objection(position: position, file: file, end: end, lookUp: { index.position(of: $0) }) {
-            guard let largest = index.largest else { return [] }
-            return (0..<16).compactMap { step in
-                var entries = index.entries(from: ObjectID(rawValue: largest.rawValue / 16 * UInt64(step)))
-                return entries.next()
-            }
-        }
+        try objection(
+            position: position, file: file, end: end, lookUp: { index.position(of: $0) },
+            samples: {
+                guard let largest = index.largest else { return [] }
+                return (0..<16).compactMap { step in
+                    var entries = index.entries(from: ObjectID(rawValue: largest.rawValue / 16 * UInt64(step)))
+                    return entries.next()
+                }
+            })
     }
 
     /// - Parameters:

@@ -24,8 +24,11 @@ func hostName() -> String {
     return String(decoding: name.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
-/// `uid0`: who we are, when the environment does not say.
-func userNumber() -> String { "uid\(getuid())" }
+/// Who we are, when the environment does not say: the account's name, or `uid1000` for a number without one.
+func accountName() -> String {
+    guard let entry = getpwuid(getuid()), let name = entry.pointee.pw_name else { return "uid\(getuid())" }
+    return String(cString: name)
+}
 
 /// Waits so many seconds, or until a signal comes.
 func pause(_ seconds: Double) { usleep(UInt32(seconds * 1e6)) }

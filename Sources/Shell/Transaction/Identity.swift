@@ -4,7 +4,7 @@ internal import ZODB
 enum Identity {
     /// `zeoshell:login@host`
     static func label(_ environment: Environment) -> String {
-        let user = environment["LOGNAME"] ?? environment["USER"] ?? userNumber()
+        let user = environment["LOGNAME"] ?? environment["USER"] ?? accountName()
         return "zeoshell:\(user)@\(hostName())"
     }
 

@@ -123,6 +123,15 @@ struct SiteEditTests {
             """)
     }
 
+    @Test("a script whose source is edited runs the new source", .enabled(if: isReady, "\(PythonPeer.zope5.reason)"))
+    func script() throws {
+        try site(
+            { workspace in
+                let script = try workspace.edited("/site/adder")
+                try workspace.set(.attribute("_body"), of: script, to: .text(Array("return a * b + 1\n".utf8)))
+            }, "assert app.site.adder(3, 4) == 13, app.site.adder(3, 4)")
+    }
+
     @Test("copied with what belongs to it", .enabled(if: isReady, "\(PythonPeer.zope5.reason)"))
     func copies() throws {
         var count = 0

@@ -16,8 +16,24 @@ extension Workspace {
     public func set(_ component: Component, of container: Place, to value: PickleValue) throws(EditError) {
         try atomically { () throws(EditError) in
             let editor = try PlaceEditor(self, container)
+            let count = editCount
             try editor.set(component, to: try editor.resolved(value))
+            if editCount != count { try forgetCompiledCode(of: component, in: container) }
         }
+    }
+
+    /// A Script (Python) is stored with the code compiled from its source, and Zope goes on running that: unless the
+    /// mark of the Python that compiled it is another, or missing, then it compiles when it loads the script.
+    ///
+    /// Source: Products.PythonScripts 5.1, `PythonScript.__setstate__`.
+    private func forgetCompiledCode(of component: Component, in container: Place) throws(EditError) {
+        switch component {
+        case .attribute("_body"), .attribute("_params"), .name("_body"), .name("_params"): break
+        default: return
+        }
+        let editor = try PlaceEditor(self, container)
+        guard editor.subject.attribute("_code") != nil else { return }
+        _ = try editor.removeAttribute("Python_magic")
     }
 
     /// Sets what a place names.

@@ -111,6 +111,8 @@ private final class Conversation {
     private var count = 0
 
     init(_ arguments: [String]) throws {
+        // A shell that has ended is told by its output.
+        signal(SIGPIPE, SIG_IGN)
         process.executableURL = BuiltProgram.zeoshell.url
         process.arguments = arguments
         process.environment = [

@@ -27,6 +27,8 @@ public struct BuiltProgram: Sendable {
         _ arguments: [String], input: String? = "", environment: [String: String] = [:],
         meanwhile: (Int32) -> Void = { _ in }
     ) throws -> Outcome {
+        // The program may end before it has read all of its input.
+        signal(SIGPIPE, SIG_IGN)
         let process = Process()
         process.executableURL = url
         process.arguments = arguments

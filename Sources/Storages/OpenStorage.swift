@@ -90,6 +90,7 @@ private func openServer(
     if let timeout = address.timeout ?? options.timeout {
         clientOptions.connectTimeout = duration(timeout)
         clientOptions.greetingTimeout = duration(timeout)
+        clientOptions.replyTimeout = duration(timeout)
     }
     return try ZEOClientStorage(endpoint, clientOptions, interruption: interruption)
 }

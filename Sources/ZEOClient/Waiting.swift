@@ -33,6 +33,25 @@ final class Waiting<Value: Sendable>: Sendable {
         }
     }
 
+    /// Waits so long at most.
+    /// - Throws: `connection(.silent)` when nothing came.
+    func value(
+        _ interruption: Interruption, within limit: Duration?, from address: String
+    ) throws(StorageError) -> Value {
+        guard let limit else { return try value(interruption) }
+        let deadline = ContinuousClock.now + limit
+        while true {
+            try interruption.check()
+            if arrival.lock(whenValue: .here, timeoutSeconds: Self.patience) {
+                arrival.unlock()
+                if let result = result.withLock({ $0 }) { return try result.get() }
+            }
+            if ContinuousClock.now >= deadline {
+                throw .connection(.silent(address: address, seconds: limit / .seconds(1)))
+            }
+        }
+    }
+
     /// Waits for what had better be known, also when the user wants to stop: for so long then, and no longer.
     /// - Returns: nil when it did not come in time.
     func value(_ interruption: Interruption, grace: Duration) -> Result<Value, StorageError>? {

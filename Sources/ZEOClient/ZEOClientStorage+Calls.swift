@@ -54,7 +54,7 @@ extension ZEOClientStorage {
         }
         return loads.map { oid, pending in
             do throws(StorageError) {
-                return (oid, .success(try pending.waiting.value(interruption)))
+                return (oid, .success(try wait(for: pending)))
             } catch {
                 return (oid, .failure(error))
             }
@@ -93,7 +93,12 @@ extension ZEOClientStorage {
     ) throws(StorageError) -> Value {
         let pending = request(call, decode)
         try send([pending], on: attempt)
-        return try pending.waiting.value(interruption)
+        return try wait(for: pending)
+    }
+
+    /// Waits for the reply to a read, as long as the user is willing to.
+    private func wait<Value: Sendable>(for pending: PendingReply<Value>) throws(StorageError) -> Value {
+        try pending.waiting.value(interruption, within: options.replyTimeout, from: name)
     }
 
     func request<Value: Sendable>(

@@ -25,6 +25,9 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         public var connectTimeout: Duration
         /// How long the server may be silent once connected: a port with TLS is for ever.
         public var greetingTimeout: Duration
+        /// How long a read may take; nil: as long as it takes, as Python's clients wait. A commit always waits: others may
+        /// have to come first.
+        public var replyTimeout: Duration?
         /// Bytes of revisions to keep; 0 keeps none.
         public var cacheCapacity: Int
         /// Where blobs wait that arrive faster than they are read.
@@ -33,6 +36,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         public init(
             storage: String = "1", readOnly: Bool = true, label: String? = nil,
             connectTimeout: Duration = .seconds(10), greetingTimeout: Duration = .seconds(5),
+            replyTimeout: Duration? = nil,
             cacheCapacity: Int = 32 << 20, temporaryDirectory: String = "/var/tmp"
         ) {
             self.storage = storage
@@ -40,6 +44,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
             self.label = label
             self.connectTimeout = connectTimeout
             self.greetingTimeout = greetingTimeout
+            self.replyTimeout = replyTimeout
             self.cacheCapacity = cacheCapacity
             self.temporaryDirectory = temporaryDirectory
         }

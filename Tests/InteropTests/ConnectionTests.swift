@@ -199,6 +199,21 @@ struct ConnectionTests {
         #expect(try storage.ping() < .seconds(20))
     }
 
+    @Test("a server that stops answering is waited for so long as was said", .needs(.zeo6))
+    func replyTimeout() throws {
+        let server = try PythonServer(.zeo6, serving: ["1": SampleData.path("fs/undo.fs")])
+        let storage = try ZEOClientStorage(
+            server.endpoint, .init(greetingTimeout: .seconds(20), replyTimeout: .milliseconds(300), cacheCapacity: 0),
+            interruption: Interruption())
+        server.pause()
+        let silent = ConnectionFailure.silent(address: storage.name, seconds: 0.3)
+        #expect(try Self.failure({ _ = try storage.load(.root, at: .latest) }) == silent)
+        #expect(try Self.failure({ _ = try storage.ping() }) == silent)
+        server.resume()
+        // Late answers are for nobody; the connection goes on.
+        #expect(LiveChangeTests.eventually { (try? storage.load(.root, at: .latest).data.count) ?? 0 > 10 })
+    }
+
     @Test(
         "a killed server fails the calls under way; back again, it works, and what was missed is known", .needs(.zeo6))
     func restart() throws {

@@ -155,6 +155,73 @@ struct EditingCommandTests {
         #expect(bench.look.run("import \(bench.file.path) /again").code != .done)
     }
 
+    @Test("several elements are removed by the positions they had when the line was typed")
+    func severalElements() throws {
+        let bench = try Bench()
+        bench.run("set /site/.list \"['a', 'b', 'c', ['d', 'e'], 'f']\"")
+        bench.run("unset '/site/.list[0]' '/site/.list[3][1]' '/site/.list[2]'")
+        #expect(bench.get("/site/.list") == "['b', ['d'], 'f']\n")
+        #expect(bench.look.run("unset '/site/.list[0]' '/site/.list[9]'").code == .data)
+        #expect(bench.get("/site/.list") == "['b', ['d'], 'f']\n")
+    }
+
+    @Test("a value does not take a full container's place by chance")
+    func replacement() throws {
+        let bench = try Bench()
+        let refused = bench.look.run("set /site 'text' -y")
+        #expect(refused.code == .refused)
+        #expect(refused.errors.contains("--replace"))
+        #expect(bench.look.session.stagedCount == 0)
+        bench.run("set -y --replace /site 'text'")
+        #expect(bench.look.session.stagedCount == 1)
+    }
+
+    @Test("ids that Zope lets nobody give are refused", arguments: ["REQUEST", "_x", "aq_parent", "x__"])
+    func reservedIDs(id: String) throws {
+        let bench = try Bench()
+        for line in ["mkdir /\(id)", "mv /index_html /\(id)", "mv /site/page /\(id)", "cp /site/page /\(id)"] {
+            let outcome = bench.look.run(line)
+            #expect(outcome.code == .usage, "\(line): \(outcome.errors)")
+            #expect(outcome.errors.contains("which Zope does not allow"), "\(outcome.errors)")
+        }
+        #expect(bench.look.session.stagedCount == 0)
+    }
+
+    @Test(
+        "taking a user folder away wants a second thought",
+        arguments: [
+            "set --replace /acl_users None", "unset /.__allow_groups__", "mv /acl_users /users", "rm /acl_users",
+        ])
+    func userFolder(line: String) throws {
+        let bench = try Bench()
+        let outcome = bench.look.run(line)
+        #expect(outcome.code == .refused, "\(outcome.errors)")
+        #expect(bench.look.session.stagedCount == 0)
+    }
+
+    @Test("a password set by hand is in no description")
+    func secret() throws {
+        let state = FileManager.default.temporaryDirectory.appending(path: "state-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: state) }
+        let bench = try Bench(environment: ["XDG_STATE_HOME": state.path])
+        bench.run("set -y /acl_users/admin/.__ \"'{SHA}topsecret'\"")
+        bench.run("commit -y")
+        #expect(bench.run("log --limit 1 --fields description") == "set /acl_users/admin/.__ …\n")
+        #expect(!bench.run("journal").contains("topsecret"))
+    }
+
+    @Test("export replaces files, never a device or a link")
+    func exportTargets() throws {
+        let bench = try Bench()
+        #expect(bench.look.run("export --force /site/logo /dev/null").errors.contains("it is no file"))
+        let (file, link) = (bench.path + "/target.zexp", bench.path + "/link.zexp")
+        try Data().write(to: URL(filePath: file))
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: file)
+        bench.run("export --force /site/logo \(link)")
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == file)
+        #expect(try Data(contentsOf: URL(filePath: file)).starts(with: Data("ZEXP".utf8)))
+    }
+
     @Test("an edit in the middle of a mistake leaves nothing of the line")
     func line() throws {
         let bench = try Bench()
@@ -178,6 +245,10 @@ struct EditingCommandTests {
         let changes = bench.look.run("diff").output
         #expect(
             changes.split(separator: "\n").filter { $0.hasPrefix("+ ") || $0.hasPrefix("- ") }.count == 3, "\(changes)")
+        // An editor that failed.
+        try ": > \"$1\"\n".write(to: script, atomically: true, encoding: .utf8)
+        #expect(bench.look.run("edit -y /site").errors.contains("came back empty"))
+        #expect(bench.get("/site/.extra") == "[1, 2]\n")
         // Text that says nothing new.
         try "true\n".write(to: script, atomically: true, encoding: .utf8)
         #expect(bench.look.run("edit -y /index_html").errors == "nothing changed\n")

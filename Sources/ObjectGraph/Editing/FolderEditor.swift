@@ -91,11 +91,29 @@ struct FolderEditor {
 
     /// Adds a child.
     /// - Parameter metaType: as Zope calls its kind; nil to find it out from other objects of its class.
+    /// Ids that Zope lets nobody give: they would hide its own names, or could not be in a URL.
+    ///
+    /// Source: Zope 5.13, `OFS.ObjectManager.checkValidId`. (It refuses names of the folder's class as well, which data
+    /// does not tell.)
+    func checkID(_ name: String) throws(EditError) {
+        let isUserName =
+            switch kind {
+            case .users, .pluginUsers, .pluginRoles: true
+            case .objectManager, .btree: false
+            }
+        let isReserved =
+            name == "." || name == ".." || name == "REQUEST" || name.hasPrefix("_") || name.hasPrefix("aq_")
+            || name.hasSuffix("__")
+        guard !name.isEmpty, !name.contains("/"), isUserName || !isReserved else {
+            throw EditError(
+                .wrongValue, at: path, expected: "an id", found: "'\(name)', which Zope does not allow",
+                advice: "not empty, without '/', not REQUEST, not beginning with '_' or 'aq_', not ending in '__'")
+        }
+    }
+
     func add(_ value: PickleValue, as name: String, metaType: String?) throws(EditError) {
         let component = Component.key(.string(Array(name.utf8)))
-        guard !name.isEmpty, !name.contains("/") else {
-            throw EditError(.wrongValue, at: path, expected: "an id", found: "'\(name)'")
-        }
+        try checkID(name)
         guard try !contains(component) else { throw exists(name) }
         switch kind {
         case .objectManager:

@@ -87,6 +87,18 @@ extension Workspace {
         }
     }
 
+    /// Whether an edit takes a user folder away from an object, or puts another in its place.
+    public func exchangesUserFolder(_ oid: ObjectID) -> Bool {
+        guard let staged = staging[oid], let base = staged.base else { return false }
+        func folders(_ record: ObjectRecord) -> [ObjectID?] {
+            let subject = Subject(.object(oid, at: basis), record: record)
+            return ["acl_users", "__allow_groups__"].map { name in
+                subject.attribute(name).flatMap { record.document.strongReference($0)?.oid }
+            }
+        }
+        return zip(folders(base), folders(staged.record)).contains { old, new in old != nil && old != new }
+    }
+
     /// How many children would go with a place, were it removed. Counting stops at `limit`.
     public func contentCount(of place: Place, limit: Int = 1000) throws(StorageError) -> Int {
         let subject = try subject(of: place.node)

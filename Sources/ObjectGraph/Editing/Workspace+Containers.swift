@@ -42,6 +42,7 @@ extension Workspace {
                 || source.node.isObject && container.node.isObject && source.node.oid == container.node.oid
             {
                 let editor = try PlaceEditor(self, source)
+                try FolderEditor(editor)?.checkID(name)
                 guard try editor.rename(component, to: name) else { throw editor.notFound(component) }
             } else {
                 try transfer(place, component, from: source, to: container, as: name)

@@ -38,7 +38,14 @@ struct EditCommand: EditingCommand {
         let before = workspace.savepoint()
         var text = sheet.text
         while true {
+            let isEmptyAlready = text.allSatisfy(\.isWhitespace)
             text = try editor.edit(text)
+            // An editor that failed, or a full disk, leaves an empty file behind.
+            guard isEmptyAlready || !text.allSatisfy(\.isWhitespace) else {
+                throw ShellFailure(
+                    "editor", .refused, at: place.description, "the text came back empty: nothing was changed",
+                    advice: "'unset' removes attributes, set PATH '' empties a text")
+            }
             do {
                 let changes = try sheet.changes(text) { number in
                     let oid = ObjectID(rawValue: number)

@@ -6,7 +6,7 @@ internal import ZODB
 struct SetCommand: EditingCommand {
     static let name = "set"
     static let summary = "set an attribute, a key, an element, or what a name leads to"
-    static let synopsis = "[--json | --text] PATH VALUE"
+    static let synopsis = "[--json | --text] [--replace] PATH VALUE"
     static let operands: [OperandKind] = [.path, .value]
     static let discussion = """
         VALUE is a Python literal: 'text', b'bytes', 42, 1.5, True, None, (1, 2), ['a'], {'a': 1}, {1, 2}. Also #1a2b, a
@@ -25,11 +25,14 @@ struct SetCommand: EditingCommand {
 
     @Argument(help: "What to set.") var path: String
     @Argument(help: "The value.") var value: String
+    @Flag(name: .customLong("replace"), help: "Put the value in place of a container with something in it.")
+    var replaces = false
     @OptionGroup var options: ValueOptions
     @OptionGroup var editing: EditOptions
 
     func edit(_ session: Session) throws -> Report {
         let target = try EditTarget(path, session)
+        try requireEmpty(target, session)
         let workspace = try session.workspace
         let style = try workspace.style(of: try workspace.editable(target.container.node.oid))
         var old: PickleNode?
@@ -39,6 +42,17 @@ struct SetCommand: EditingCommand {
             try workspace.set(target.component, of: target.container, to: value)
         }
         return .nothing
+    }
+
+    /// A value in place of a folder takes everything in the folder out of reach: nobody means that by chance.
+    private func requireEmpty(_ target: EditTarget, _ session: Session) throws {
+        guard !replaces, let place = target.place, place.node.isObject else { return }
+        // What cannot be read may be replaced.
+        guard let count = try? session.workspace.contentCount(of: place), count > 0 else { return }
+        throw ShellFailure(
+            "not-empty", .refused, at: place.description,
+            "it contains \(count < 1000 ? counted(Int(count), "item") : "1,000 items or more"), which would be out of reach",
+            advice: "set --replace does it all the same; what is inside is set by its own path")
     }
 }
 
@@ -61,10 +75,9 @@ struct UnsetCommand: EditingCommand {
     @OptionGroup var editing: EditOptions
 
     func edit(_ session: Session) throws -> Report {
-        for path in paths {
-            let target = try EditTarget(path, session)
-            if ifExists, target.place == nil { continue }
-            _ = try target.existing()
+        let targets = try paths.map { try EditTarget($0, session) }.filter { $0.place != nil || !ifExists }
+        for target in targets { _ = try target.existing() }
+        for target in EditTarget.inOrderOfRemoval(targets) {
             try session.change(target.container) { (workspace) throws(EditError) in
                 try workspace.unset(target.component, of: target.container)
             }
@@ -97,7 +110,7 @@ struct RemoveCommand: EditingCommand {
     @OptionGroup var editing: EditOptions
 
     func edit(_ session: Session) throws -> Report {
-        for target in try targets(session) {
+        for target in EditTarget.inOrderOfRemoval(try targets(session)) {
             let place = try target.existing()
             try check(place, session)
             try session.change(target.container) { (workspace) throws(EditError) in

@@ -67,6 +67,25 @@ struct EditTarget {
         return path.description
     }
 
+    /// What is removed by one command, in an order in which no removal changes what another one's path names: elements
+    /// have moved up once one before them is gone, so the last goes first, and what is inside before what is around it.
+    static func inOrderOfRemoval(_ targets: [EditTarget]) -> [EditTarget] {
+        targets.sorted { left, right in
+            let depths = (left.container.path.steps.count, right.container.path.steps.count)
+            if depths.0 != depths.1 { return depths.0 > depths.1 }
+            return (left.index ?? -1) > (right.index ?? -1)
+        }
+    }
+
+    /// The position of an element.
+    private var index: Int64? {
+        switch component {
+        case .key(.integer(let number)): number.int64
+        case .ordinal(let number): Int64(number)
+        default: nil
+        }
+    }
+
     /// - Throws: `ShellFailure` when there is nothing.
     func existing() throws -> Place {
         guard let place else { throw ShellFailure(.notFound(component, in: container), path: text) }

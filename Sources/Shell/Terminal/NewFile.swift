@@ -19,8 +19,20 @@ final class NewFile {
         return unsafe lstat(path, &status) == 0
     }
 
-    /// - Throws: `ShellFailure` when nothing can be written there.
-    init(beside target: String) throws {
+    /// A symbolic link is followed: what it leads to is replaced, not the link.
+    /// - Throws: `ShellFailure` when nothing can be written there, and when it is no file: a device, a directory.
+    init(beside name: String) throws {
+        var status = stat()
+        if stat(name, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+            throw ShellFailure(
+                "not-a-file", .environment, at: name, "it is no file, and would be replaced by one",
+                advice: "give the name of a file")
+        }
+        var target = name
+        if let resolved = realpath(name, nil) {
+            target = String(cString: resolved)
+            free(resolved)
+        }
         self.target = target
         temporary = "\(target).zeoshell-\(getpid())"
         descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)

@@ -34,6 +34,7 @@ struct BigChange {
     }
 
     private func concernsUsers(_ oid: ObjectID) -> Bool {
+        if session.openWorkspace?.exchangesUserFolder(oid) == true { return true }
         if let path = session.transaction.paths[oid], path.hasSuffix("/acl_users") || path.contains("/acl_users/") {
             return true
         }

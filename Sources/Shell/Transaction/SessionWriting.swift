@@ -104,9 +104,19 @@ extension Session {
         }
     }
 
+    /// The line as it may be written into the database and the journal: a password set by hand is left out.
+    static func withoutSecret(_ line: String) -> String {
+        guard let words = try? Words.split(line, variable: { _ in "" }).words, words.first == "set",
+            let path = words.dropFirst().first(where: { !$0.hasPrefix("-") })
+        else { return line }
+        let name = path.split(whereSeparator: { "/.[".contains($0) }).last.map { $0.lowercased() } ?? ""
+        let isSecret = name == "__" || name.contains("password") || name.contains("passwd")
+        return isSecret || path.contains("_passwords") ? "set \(Words.quoted(path)) …" : line
+    }
+
     private func noteEdit(_ count: Int, _ workspace: Workspace) {
         guard count > 0 else { return }
-        if let line { transaction.lines.append(line) }
+        if let line { transaction.lines.append(Self.withoutSecret(line)) }
         if !workspace.hasStagedChanges {
             // All is as it was.
             transaction.start = nil

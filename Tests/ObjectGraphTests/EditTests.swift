@@ -167,6 +167,9 @@ struct EditTests {
         #expect(
             kind { try workspace.set(.key(.integer(PickleInteger(1))), of: place("//names"), to: .none) }
                 == .unorderedKey)
+        // A state that BTrees does not expect ends the process that loads it.
+        let state = Component.attribute("__state__")
+        #expect(kind { try workspace.set(state, of: place("//names"), to: .integer(PickleInteger(1))) } == .unsupported)
         #expect(kind { try workspace.unset(.attribute("none"), of: place("//page")) } == .notFound)
         #expect(kind { try workspace.unset(.name("none"), of: place("//names")) } == .notFound)
         #expect(kind { try workspace.set(.attribute("_v_x"), of: place("//page"), to: .none) } == .unsupported)

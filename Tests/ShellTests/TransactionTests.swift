@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import ObjectGraph
+import Storages
 import Synchronization
 import TestSupport
 import Testing
@@ -293,6 +294,42 @@ struct ServiceTests {
         let desk = try Desk(isWritable: false, answers: answers, services: services)
         try desk.session.connect("prod", try ConnectionOptions.parse(["--rw"]))
         return desk
+    }
+
+    @Test("a service's rules hold however its address is spelled; of several, the strictest")
+    func spelling() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "services-\(UUID().uuidString)")
+        let data = FileManager.default.temporaryDirectory.appending(path: "service-\(UUID().uuidString).fs")
+        let link = data.path + ".link"
+        defer { for path in [file.path, data.path, link] { try? FileManager.default.removeItem(atPath: path) } }
+        try Data().write(to: data)
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: data.path)
+        try """
+        [easy]
+        address = \(data.path)
+        [strict]
+        address = \(data.path)
+        env = Production
+        [locked]
+        address = \(data.path)
+        readonly = always
+        [server]
+        address = localhost:8800
+        env = production
+        """.write(to: file, atomically: true, encoding: .utf8)
+        let services = try Services(Environment { [path = file.path] in $0 == "ZEOSHELL_SERVICES" ? path : nil })
+        let name = data.lastPathComponent
+        for spelling in [
+            data.path, link, "file://" + data.path, data.deletingLastPathComponent().path + "//./" + name,
+        ] {
+            let service = services.service(at: try StorageAddress(parsing: spelling))
+            #expect(service?.isProduction == true, "\(spelling)")
+            #expect(service?.readOnly == .always, "\(spelling)")
+        }
+        for spelling in ["127.0.0.1:8800", "LOCALHOST:8800", "[::1]:8800"] {
+            #expect(services.service(at: try StorageAddress(parsing: spelling))?.isProduction == true, "\(spelling)")
+        }
+        #expect(services.service(at: try StorageAddress(parsing: "localhost:8801")) == nil)
     }
 
     @Test("production wants its name typed; -y is not enough, --yes-on is")

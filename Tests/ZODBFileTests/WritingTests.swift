@@ -134,6 +134,31 @@ struct WritingTests {
         try file.open().close()
     }
 
+    @Test("who holds the lock by one name keeps others from writing by a link, and the other way round")
+    func lockByLink() throws {
+        let file = try WritableFile()
+        let link = file.directory.file("link.fs")
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: file.path)
+        func open(_ path: String) throws -> FileStorage {
+            try FileStorage(path, options: .init(isWritable: true, newFileGeneration: .python3))
+        }
+        let direct = try open(file.path)
+        #expect(throws: StorageError.locked("\(file.path).lock (process \(getpid()))")) { try open(link) }
+        direct.close()
+        let linked = try open(link)
+        #expect(throws: StorageError.locked("\(file.path).lock (process \(getpid()))")) { try open(file.path) }
+        try linked.commit([0: "by the link"])
+        linked.close()
+        let again = try open(file.path)
+        #expect(again.text(0) == "by the link")
+        again.close()
+        // A lock file that is a link itself is one lock, not two.
+        try FileManager.default.moveItem(atPath: file.path + ".lock", toPath: file.path + ".elsewhere")
+        try FileManager.default.createSymbolicLink(
+            atPath: file.path + ".lock", withDestinationPath: file.path + ".elsewhere")
+        try open(file.path).close()
+    }
+
     @Test("what is stored is seen by nobody before finish, and never after abort")
     func visibility() throws {
         let file = try WritableFile()

@@ -35,6 +35,8 @@ struct KeyOrder {
     private func compareTuples(_ left: [PythonLiteral], _ right: [PythonLiteral]) -> Result {
         for (a, b) in zip(left, right) {
             if a.matches(b) { continue }
+            // BTrees put None first; inside a tuple it is Python that compares, and Python 3 has no order for it.
+            if generation == .python3, a == .none || b == .none { return .disjoint }
             return compare(a, b)
         }
         return Self.result(left.count - right.count)

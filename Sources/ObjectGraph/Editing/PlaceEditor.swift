@@ -59,6 +59,7 @@ struct PlaceEditor {
 
 extension PlaceEditor {
     func setAttribute(_ name: String, to value: PickleValue) throws(EditError) {
+        if name == Workspace.stateName { try checkState(value) }
         if let slot = slot(ofAttribute: name) { return try apply(replacing(slot, with: value)) }
         guard !name.hasPrefix("_v_"), !name.hasPrefix("_p_") else {
             throw EditError(
@@ -92,6 +93,20 @@ extension PlaceEditor {
         }
         let key = try spelling(beside: dict.entries.map(\.key)).name(name)
         try apply([.add(key: key, value: value, to: dict.slot)])
+    }
+
+    /// A state that the BTrees package does not expect ends the Python process that loads it.
+    private func checkState(_ value: PickleValue) throws(EditError) {
+        guard subject.isObject, let name = subject.className else { return }
+        if name == GlobalName(module: "BTrees.Length", name: "Length") {
+            guard case .integer = value else {
+                throw EditError(.wrongValue, at: path, expected: "a whole number", found: value.briefText)
+            }
+        } else if BTreeState.Kind(record) != nil {
+            throw EditError(
+                .unsupported, at: path, expected: "a key or an index", found: "the state of a \(name.name) as a whole",
+                advice: "`set` and `unset` of keys keep a tree in order")
+        }
     }
 
     /// - Returns: false when there is none.

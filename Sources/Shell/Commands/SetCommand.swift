@@ -47,6 +47,11 @@ struct SetCommand: EditingCommand {
     /// A value in place of a folder takes everything in the folder out of reach: nobody means that by chance.
     private func requireEmpty(_ target: EditTarget, _ session: Session) throws {
         guard !replaces, let place = target.place, place.node.isObject else { return }
+        if place.node.className == GlobalName(module: "ZODB.blob", name: "Blob") {
+            throw ShellFailure(
+                "not-empty", .refused, at: place.description, "it is a blob, whose content is a file",
+                advice: "set --replace puts the value in its place all the same")
+        }
         // What cannot be read may be replaced.
         guard let count = try? session.workspace.contentCount(of: place), count > 0 else { return }
         throw ShellFailure(

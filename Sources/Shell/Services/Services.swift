@@ -48,12 +48,29 @@ struct Services {
 
     func service(named name: String) -> Service? { services[name] }
 
-    /// Whoever gives the address of a service means the service, and its rules hold.
+    /// Whoever gives the address of a service means the service, and its rules hold, however the address is spelled. Of
+    /// several services at one address the strictest rules hold.
     func service(at address: StorageAddress) -> Service? {
-        services.values.first { service in
+        let location = Self.canonical(address.location)
+        let found = names.compactMap { services[$0] }.filter { service in
             guard let other = try? StorageAddress(parsing: service.address) else { return false }
-            return other.location == address.location
-                && (address.storageName ?? "1") == (service.storage ?? other.storageName ?? "1")
+            guard Self.canonical(other.location) == location else { return false }
+            guard case .server = address.location else { return true }
+            return (address.storageName ?? "1") == (service.storage ?? other.storageName ?? "1")
+        }
+        guard var service = found.first(where: \.isProduction) ?? found.first else { return nil }
+        if found.contains(where: { $0.readOnly == .always }) { service.readOnly = .always }
+        return service
+    }
+
+    /// One spelling of a place: files and sockets without links, relative parts and schemes, this machine by one name.
+    private static func canonical(_ location: StorageAddress.Location) -> StorageAddress.Location {
+        switch location {
+        case .server(let host, let port):
+            let host = host.lowercased()
+            return .server(host: ["localhost", "127.0.0.1", "::1"].contains(host) ? "localhost" : host, port: port)
+        case .path(let path), .socket(let path), .file(let path):
+            return .path(FilePaths.resolved(path))
         }
     }
 
@@ -92,7 +109,12 @@ struct Services {
         case "address": service.address = value
         case "storage": service.storage = value
         case "blobs": service.blobDirectory = value.hasPrefix("shared:") ? String(value.dropFirst(7)) : value
-        case "env": service.isProduction = value == "production"
+        case "env":
+            switch value.lowercased() {
+            case "production": service.isProduction = true
+            case "", "staging", "development", "test": service.isProduction = false
+            default: return "env is production, staging, development or test, not '\(value)'"
+            }
         case "readonly":
             guard let rule = Service.ReadOnly(rawValue: value) else {
                 return "readonly is default, always or never, not '\(value)'"

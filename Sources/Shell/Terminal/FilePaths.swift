@@ -17,6 +17,13 @@ enum FilePaths {
         }
     }
 
+    /// The path from the root, without symbolic links where there is something; a spelling to compare by.
+    static func resolved(_ path: String) -> String {
+        guard let resolved = realpath(path, nil) else { return path }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
     /// All bytes of a file.
     /// - Parameter limit: a larger file is refused, in bytes.
     static func read(_ path: String, limit: Int = 1 << 30) throws(StorageError) -> [UInt8] {

@@ -94,8 +94,6 @@ enum Suggestions {
         return last[right.count]
     }
 
-    private static let readsOnly = "this version of zeoshell only reads"
-
     /// Words of Unix, psql, SQL and Zope that people may type.
     private static let thesaurus: [String: String] = [
         "dir": "ls lists children", "ll": "ls -l lists children with more about them", "la": "ls -a lists all",
@@ -103,15 +101,15 @@ enum Suggestions {
         "view": "cat shows an object", "print": "cat shows an object", "describe": "stat tells about an object",
         "desc": "stat tells about an object", "select": "get shows a value, find searches", "search": "find searches",
         "where": "find PATH --where searches", "du": "ls -S sorts by size", "whoami": "users lists the users",
-        "passwd": readsOnly, "set": readsOnly, "unset": readsOnly, "edit": readsOnly, "rm": readsOnly, "mv": readsOnly,
-        "cp": readsOnly, "mkdir": readsOnly, "begin": readsOnly, "commit": readsOnly, "abort": readsOnly,
-        "rollback": readsOnly, "undo": readsOnly, "pack": readsOnly, "insert": readsOnly, "update": readsOnly,
-        "delete": readsOnly, "touch": readsOnly, "import": readsOnly, "mode": readsOnly,
+        "pack": "this version of zeoshell does not pack",
+        "insert": "set stages a value", "update": "set stages a value",
+        "delete": "rm removes an object, unset a value", "del": "rm removes an object, unset a value",
+        "touch": "set stages a value", "add": "cp, mkdir and import make objects",
         "transactions": "log lists transactions", "undolog": "log lists transactions",
         "undoinfo": "log lists transactions", "tail": "log lists transactions, newest first",
         "head": "log lists transactions", "sync": "refresh looks at what is newest",
         "reload": "refresh looks at what is newest",
-        "status": "info tells about the storage", "df": "info tells about the storage",
+        "df": "info tells about the storage",
         "bye": "quit leaves", "q": "quit leaves", "logout": "quit leaves", "exit()": "quit leaves",
         "man": "help CMD explains a command", "open": "connect ADDRESS opens a storage", "dir()": "ls lists children",
     ]

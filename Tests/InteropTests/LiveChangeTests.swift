@@ -193,14 +193,14 @@ struct LiveChangeTests {
 
 /// A Python client that commits in the background.
 private final class Committer: Sendable {
-    private let thread: Task<Void, any Error>
+    private let work: Background<Void>
     private let done = DispatchSemaphore(value: 0)
 
     init(_ server: PythonServer, count: Int) {
         let peer = server.peer, address = server.pythonAddress, done = done
-        thread = Task.detached {
+        work = Background {
             defer { done.signal() }
-            try peer.run(
+            _ = try peer.run(
                 """
                 import ZODB, transaction
                 from ZEO.ClientStorage import ClientStorage

@@ -30,7 +30,7 @@ struct RaceTests {
         ).split(whereSeparator: \.isWhitespace).map(String.init)
         let (length, bucket) = (try ObjectID(hex: words[0]), try ObjectID(hex: words[1]))
         let end = Date().addingTimeInterval(Self.seconds)
-        let python = Task.detached {
+        let python = Background {
             try server.client(
                 """
                 import time, ZODB.POSException
@@ -55,7 +55,7 @@ struct RaceTests {
         }
         for writer in writers { writer.run(until: end) }
         let counts = try writers.map { try $0.result() }
-        let told = try WaitingTests.wait(for: python)
+        let told = try python.result()
             .split { !$0.isNumber }.compactMap { Int($0) }
         let pythonCount = try #require(told.first)
         #expect(counts.allSatisfy { $0 > 0 })

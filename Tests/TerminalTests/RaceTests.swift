@@ -148,23 +148,3 @@ private final class Conversation {
         process.waitUntilExit()
     }
 }
-
-/// Work on a thread of its own.
-private final class Background<Value: Sendable>: @unchecked Sendable {
-    // Written by the thread, read after `done`.
-    private var outcome: Result<Value, any Error>?
-    private let done = DispatchSemaphore(value: 0)
-
-    init(_ work: @escaping @Sendable () throws -> Value) {
-        Thread.detachNewThread { [self] in
-            outcome = Result { try work() }
-            done.signal()
-        }
-    }
-
-    func result() throws -> Value {
-        done.wait()
-        guard let outcome else { throw CancellationError() }
-        return try outcome.get()
-    }
-}

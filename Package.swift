@@ -30,6 +30,7 @@ let package = Package(
                 "Pickle", "ZEOProtocol", "ZODB", "ZODBFile",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
+        .target(name: "ZConfig", swiftSettings: settings),
         .target(
             name: "ZODBFile", dependencies: ["ByteCoding", "Pickle", "ZODB"], swiftSettings: settings),
         .executableTarget(
@@ -79,6 +80,7 @@ let package = Package(
         .testTarget(
             name: "StorageConformanceTests",
             dependencies: ["TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"], swiftSettings: settings),
+        .testTarget(name: "ZConfigTests", dependencies: ["TestSupport", "ZConfig"], swiftSettings: settings),
         .testTarget(
             name: "ConformanceTests", dependencies: ["Pickle", "TestSupport", "ZODB", "ZODBFile"],
             swiftSettings: settings),

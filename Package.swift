@@ -31,6 +31,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         .target(name: "ZConfig", swiftSettings: settings),
+        .target(name: "ServerConfiguration", dependencies: ["ZConfig"], swiftSettings: settings),
         .target(
             name: "ZODBFile", dependencies: ["ByteCoding", "Pickle", "ZODB"], swiftSettings: settings),
         .executableTarget(
@@ -80,6 +81,10 @@ let package = Package(
         .testTarget(
             name: "StorageConformanceTests",
             dependencies: ["TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"], swiftSettings: settings),
+        .testTarget(
+            name: "ServerConfigurationTests", dependencies: ["ServerConfiguration", "TestSupport", "ZConfig"],
+            exclude: ["corpus"],
+            swiftSettings: settings),
         .testTarget(name: "ZConfigTests", dependencies: ["TestSupport", "ZConfig"], swiftSettings: settings),
         .testTarget(
             name: "ConformanceTests", dependencies: ["Pickle", "TestSupport", "ZODB", "ZODBFile"],

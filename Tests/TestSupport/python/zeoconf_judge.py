@@ -28,6 +28,11 @@ class Options(ZEOOptions):
     def load_logconf(self, sectname):
         pass
 
+    def load_schema(self):
+        # Once for all cases: reading it takes longer than reading them.
+        ZEOOptions.load_schema(self)
+        Options.schema = self.schema
+
 
 def address(value):
     return [value] if not isinstance(value, tuple) else list(value)

@@ -17,10 +17,17 @@ public struct LogFormat: Hashable, Sendable {
             thread
         case threadName, message, process, processName, funcName, taskName, msg
 
+        var isInteger: Bool {
+            switch self {
+            case .levelno, .lineno, .thread, .process: true
+            default: false
+            }
+        }
+
         var isNumber: Bool {
             switch self {
-            case .levelno, .lineno, .created, .msecs, .relativeCreated, .thread, .process: true
-            default: false
+            case .created, .msecs, .relativeCreated: true
+            default: isInteger
             }
         }
     }
@@ -31,7 +38,8 @@ public struct LogFormat: Hashable, Sendable {
         public var width = 0
         /// Of a text: how much of it; of a number: its decimals.
         public var precision: Int?
-        /// `s` for text (and `r`, `a`), `d` for a whole number (and `i`, `u`), `f` for one with decimals.
+        /// `s` for text (and `r`, `a`), `d` for a whole number (and `i`, `u`), `x`, `X` and `o` for one in hexadecimal or
+        /// octal, `f` for one with decimals.
         public var type: Character
     }
 
@@ -44,7 +52,7 @@ public struct LogFormat: Hashable, Sendable {
     private init(pieces: [Piece]) { self.pieces = pieces }
 
     /// Nil when Python could not format with it: a field that no message has, a conversion that does not fit it. Of the
-    /// conversions that Python has, those for hexadecimal, octal and exponents are not taken.
+    /// conversions that Python has, those for exponents and single characters are not taken.
     public init?(_ text: String) {
         var pieces: [Piece] = []
         var plain = ""
@@ -112,9 +120,18 @@ public struct LogFormat: Hashable, Sendable {
         case "s", "r", "a": conversion.type = "s"
         case "d", "i", "u": conversion.type = "d"
         case "f", "F": conversion.type = "f"
+        case "x": conversion.type = "x"
+        case "X": conversion.type = "X"
+        case "o": conversion.type = "o"
         default: return nil
         }
-        return conversion.type == "s" || field.isNumber ? .field(field, conversion) : nil
+        let fits =
+            switch conversion.type {
+            case "s": true
+            case "d", "f": field.isNumber
+            default: field.isInteger
+            }
+        return fits ? .field(field, conversion) : nil
     }
 
     /// 0 when there is none; nil when it is no width any more.

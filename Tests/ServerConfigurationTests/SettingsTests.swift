@@ -268,6 +268,42 @@ struct SettingsTests {
         }
     }
 
+    @Test("no configuration makes the reader trap")
+    func hostile() throws {
+        let values = [
+            "9223372036854775807GB", "-9223372036854775808", "99999999999999999999", "1e999", "nan", "-inf", "\u{0}",
+            "%(x", "%",
+            "%(levelno)999999999d", ",,,", "=", "CN=", "::/0", "10.0.0.0/999999999999999999999", "~root/x", "[", "[]",
+            "",
+            "0o777777777777777777777777", "W9", String(repeating: "x", count: 10_000), "\u{301}", "/\u{301}",
+            "e\u{301}=\u{1f600}",
+        ]
+        var random = RandomNumbers(seed: 7)
+        var outcomes = [0, 0]
+        for name in Instance.names() {
+            let lines = try Instance.text(name).split(separator: "\n").map(String.init)
+            let settable = lines.indices.filter { lines[$0].contains(/^ *[a-z]/) }
+            // One includes all that it says.
+            guard !settable.isEmpty else { continue }
+            for _ in 0..<60 {
+                var changed = lines
+                for _ in 0...random.below(2) {
+                    let at = settable[random.below(settable.count)]
+                    let key = lines[at].split(separator: " ")[0]
+                    changed[at] = "\(key) \(values[random.below(values.count)])"
+                }
+                do {
+                    _ = try instance.settings(changed.joined(separator: "\n"))
+                    outcomes[0] += 1
+                } catch is SettingsError {
+                    outcomes[1] += 1
+                }
+            }
+        }
+        #expect(outcomes[0] > 20)
+        #expect(outcomes[1] > 200)
+    }
+
     @Test(
         "ranges of addresses say exactly which addresses are in them",
         arguments: [

@@ -2,6 +2,8 @@
 enum NearestName {
     /// Nil when none is near.
     static func of(_ text: String, among names: some Sequence<String>) -> String? {
+        // No name is that long, nor near to anything that is.
+        guard text.unicodeScalars.count <= 60 else { return nil }
         let best = names.map { (name: $0, distance: distance(text, $0)) }
             .min { ($0.distance, $0.name) < ($1.distance, $1.name) }
         return best.flatMap { $0.distance <= max(1, text.unicodeScalars.count / 3) ? $0.name : nil }
@@ -9,8 +11,7 @@ enum NearestName {
 
     /// Insertions, removals and replacements that make one of the other; two neighbours exchanged count once.
     private static func distance(_ first: String, _ second: String) -> Int {
-        // A name is short; what is not cannot be near one.
-        let (one, other) = (Array(first.unicodeScalars.prefix(60)), Array(second.unicodeScalars))
+        let (one, other) = (Array(first.unicodeScalars), Array(second.unicodeScalars))
         var rows = [Array(0...other.count)]
         for (i, scalar) in one.enumerated() {
             var row = [i + 1]

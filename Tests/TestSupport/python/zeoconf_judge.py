@@ -1,10 +1,14 @@
 """What real ZEO makes of server configurations.
 
     python zeoconf_judge.py settings CASES ANSWERS
+    python zeoconf_judge.py formats CASES ANSWERS
 
 CASES holds a line of JSON for each configuration: {"arguments": [...], "env": {name: value}}. It is read as runzeo reads
 it, with the schema of the ZEO that is installed, up to the point where storages would be opened; log files are not
 opened either. The answer is {"settings": {...}}, or {"error": text}.
+
+`formats`: {"format": text} is used for a log record that has the fields of `FIELDS`; the answer is {"text": text}, or
+{"error": text}.
 
 Works in Python 2.7 and 3.
 """
@@ -14,7 +18,12 @@ import json
 import os
 import sys
 
+from ZConfig.components.logger.formatter import ctrl_char_insert
 from ZEO.runzeo import ZEOOptions
+
+FIELDS = {"name": "ZEO.server", "levelname": "INFO", "levelno": 20, "message": "caf\u00e9 100%", "asctime": "now",
+          "process": 4711, "lineno": -7, "created": 1700000000.125, "msecs": 125.75, "relativeCreated": 0.5,
+          "thread": 140000000000000}
 
 
 class Refused(Exception):
@@ -110,10 +119,18 @@ def judge(case):
         os.environ.update(before)
 
 
+def judge_format(case):
+    try:
+        return {"text": ctrl_char_insert(case["format"]) % FIELDS}
+    except Exception as e:
+        return {"error": str(e)}
+
+
 def main(what, cases, answers):
     with io.open(cases, encoding="utf-8") as f, io.open(answers, "w", encoding="utf-8") as out:
         for line in f:
-            answer = json.dumps(judge(json.loads(line)), ensure_ascii=True)
+            case = json.loads(line)
+            answer = json.dumps(judge(case) if what == "settings" else judge_format(case), ensure_ascii=True)
             out.write((answer if sys.version_info[0] > 2 else answer.decode("ascii")) + u"\n")
 
 

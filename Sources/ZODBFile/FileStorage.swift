@@ -232,6 +232,8 @@ public final class FileStorage: Storage {
     }
 }
 
+extension FileStorage: DirectLoadStorage {}
+
 // MARK: Loading
 
 extension FileStorage {

@@ -6,7 +6,7 @@ internal import ZODB
 /// Records are staged until `vote`, which writes the whole transaction behind the last one, marked as unfinished, and
 /// flushes it; `finish` changes the one byte of the mark and flushes that. So the mark on the disk never says more than
 /// the disk holds. (Python flushes once, after the mark: see `docs/decisions/`.)
-final class FileTransaction: StorageTransaction {
+final class FileTransaction: PipelinedTransaction {
     enum Phase {
         case storing
         /// Written; the mark is to be changed.
@@ -179,6 +179,13 @@ final class FileTransaction: StorageTransaction {
         writer.turn.giveBack()
         storage.saveIndexNowAndThen()
         return tid
+    }
+
+    func finish(
+        publish: @escaping @Sendable (TransactionID) -> Void,
+        completion: @escaping @Sendable (Result<TransactionID, StorageError>) -> Void
+    ) throws(StorageError) {
+        completion(.success(try finish(publish)))
     }
 
     func abort() {

@@ -167,6 +167,8 @@ public final class MemoryStorage: Storage {
     }
 }
 
+extension MemoryStorage: DirectLoadStorage {}
+
 extension MemoryStorage: SharedStorage {
     public func poll() throws(StorageError) -> [Invalidation] {
         view.withLock { view in

@@ -2,7 +2,7 @@ internal import Pickle
 internal import Synchronization
 
 /// A transaction of a storage in memory: what it is to do is gathered, and done when it votes, with nobody else inside.
-final class MemoryTransaction: StorageTransaction {
+final class MemoryTransaction: PipelinedTransaction {
     private enum Operation {
         case store([UInt8], ObjectID, basedOn: TransactionID, blob: [UInt8]?)
         case require(ObjectID, TransactionID)
@@ -21,6 +21,8 @@ final class MemoryTransaction: StorageTransaction {
     private var changes: [ObjectID: MemoryChange] = [:]
     private var order: [ObjectID] = []
     private var changedOIDs: [ObjectID] = []
+    /// `.none` before the vote.
+    private(set) var tid = TransactionID.none
 
     private var database: MemoryStorage.Database { storage.database }
 
@@ -67,6 +69,8 @@ final class MemoryTransaction: StorageTransaction {
         phase = .voted
         do throws(StorageError) {
             for operation in operations { try perform(operation) }
+            // Nobody else commits before this one has ended.
+            tid = TransactionID.new(after: try storage.lastTransaction())
         } catch {
             abort()
             throw error
@@ -78,7 +82,6 @@ final class MemoryTransaction: StorageTransaction {
 
     func finish(_ publish: (TransactionID) -> Void) throws(StorageError) -> TransactionID {
         try require(.voted, "finish")
-        let tid = TransactionID.new(after: try storage.lastTransaction())
         publish(tid)
         let length = changes.values.reduce(0) { $0 + ($1.data?.count ?? 0) }
         storage.committed(tid)
@@ -87,6 +90,14 @@ final class MemoryTransaction: StorageTransaction {
         }
         end()
         return tid
+    }
+
+    /// Memory has nothing to wait for: both are called at once.
+    func finish(
+        publish: @escaping @Sendable (TransactionID) -> Void,
+        completion: @escaping @Sendable (Result<TransactionID, StorageError>) -> Void
+    ) throws(StorageError) {
+        completion(.success(try finish(publish)))
     }
 
     func abort() { end() }

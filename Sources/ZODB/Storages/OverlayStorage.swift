@@ -74,6 +74,8 @@ public final class OverlayStorage: Storage {
     }
 }
 
+extension OverlayStorage: DirectLoadStorage {}
+
 extension OverlayStorage: UndoableStorage {
     public var isWritable: Bool { true }
     public var supportsUndo: Bool { true }

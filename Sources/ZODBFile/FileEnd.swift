@@ -14,24 +14,54 @@ struct FileEnd: Sendable {
 }
 
 extension FileEnd {
-    /// Finds the end of a file of `size` bytes by its last trailer; nil when the file does not end in a complete or a
-    /// checkpointed transaction, and only a scan forward can tell.
+    /// Finds the end of a file of `size` bytes by its last trailer; nil when the file does not end in complete or
+    /// checkpointed transactions, and only a scan forward can tell.
     ///
     /// What the trailer leads to is believed when its records name it as their transaction: chance does not do that.
     static func located(in file: DataFile, size: Int) throws(StorageError) -> FileEnd? {
         guard size > FileFormat.firstTransaction else { return .empty }
-        guard let header = try header(endingAt: size, in: file) else { return nil }
-        guard header.status == TransactionHeader.checkpoint else {
-            return try isBelievable(header, in: file)
-                ? FileEnd(position: size, last: header, tail: nil) : nil
+        guard var last = try header(endingAt: size, in: file) else { return nil }
+        var unfinished: TransactionHeader?
+        while last.status == TransactionHeader.checkpoint {
+            unfinished = last
+            guard last.position > FileFormat.firstTransaction else { return FileEnd(before: last, last: nil, size) }
+            guard let before = try header(endingAt: last.position, in: file) else { return nil }
+            last = before
         }
-        let position = header.position
-        let tail = FileTail.checkpoint(at: position, header.tid, bytes: size - position)
-        guard position > FileFormat.firstTransaction else { return FileEnd(position: position, last: nil, tail: tail) }
-        guard let last = try self.header(endingAt: position, in: file), last.status != TransactionHeader.checkpoint,
-            try isBelievable(last, in: file)
-        else { return nil }
-        return FileEnd(position: position, last: last, tail: tail)
+        guard try isBelievable(last, in: file) else { return nil }
+        if let earlier = try unfinishedTransaction(before: last, in: file) {
+            guard earlier.position > FileFormat.firstTransaction else {
+                return FileEnd(before: earlier, last: nil, size)
+            }
+            guard let before = try header(endingAt: earlier.position, in: file),
+                before.status != TransactionHeader.checkpoint
+            else { return nil }
+            return FileEnd(before: earlier, last: before, size)
+        }
+        guard let unfinished else { return FileEnd(position: size, last: last, tail: nil) }
+        return FileEnd(before: unfinished, last: last, size)
+    }
+
+    private init(before unfinished: TransactionHeader, last: TransactionHeader?, _ size: Int) {
+        let position = unfinished.position
+        self.init(
+            position: position, last: last,
+            tail: .checkpoint(at: position, unfinished.tid, bytes: size - position))
+    }
+
+    /// The first of the transactions before `last` that was not finished, when a power cut has left such a thing; it is
+    /// where the file ends, since whoever finished those after it was not told so.
+    private static func unfinishedTransaction(
+        before last: TransactionHeader, in file: DataFile
+    ) throws(StorageError) -> TransactionHeader? {
+        var found: TransactionHeader?
+        var header = last
+        for _ in 1..<PendingTransactions.mostMarks where header.position > FileFormat.firstTransaction {
+            guard let before = try self.header(endingAt: header.position, in: file) else { break }
+            header = before
+            if header.status == TransactionHeader.checkpoint { found = header }
+        }
+        return found
     }
 
     /// The head of the transaction whose trailer ends at `end`, when both agree.

@@ -156,17 +156,27 @@ public struct FileScanner: ~Copyable {
         return false
     }
 
-    /// Whether the file's last bytes are the trailer of a transaction that begins behind `place`.
+    /// Whether the file's last bytes are the trailer of a transaction that begins behind `place`, and of one that was
+    /// finished, or follows on such a one.
     ///
     /// If not, a head of zeros at `place` is one that a power cut kept from the disk while what follows it was written:
     /// no transaction that was finished. (Python takes it for damage, unless zeros end the file.)
     private mutating func endsInTransaction(after place: Int) throws(StorageError) -> Bool {
-        let trailer: UInt64 = try unsafe window.bytes(at: limit - 8, count: 8).bigEndian(0)
-        guard trailer >= UInt64(TransactionHeader.fixedSize), trailer < UInt64(limit - 8 - place) else { return false }
-        let start = limit - 8 - Int(trailer)
-        let header = unsafe TransactionHeader(
-            try window.bytes(at: start, count: TransactionHeader.fixedSize), at: start)
-        return header.length == trailer
+        var end = limit
+        while end - place > 2 * TransactionHeader.trailerSize {
+            let trailerPosition = end - TransactionHeader.trailerSize
+            let trailer: UInt64 = try unsafe window.bytes(at: trailerPosition, count: 8).bigEndian(0)
+            guard trailer >= UInt64(TransactionHeader.fixedSize), trailer < UInt64(trailerPosition - place) else {
+                return false
+            }
+            let start = trailerPosition - Int(trailer)
+            let header = unsafe TransactionHeader(
+                try window.bytes(at: start, count: TransactionHeader.fixedSize), at: start)
+            guard header.length == trailer else { return false }
+            guard header.status == TransactionHeader.checkpoint else { return true }
+            end = start
+        }
+        return false
     }
 
     /// A transaction shorter than its own head: damage, unless the end of the file says that nothing follows either.

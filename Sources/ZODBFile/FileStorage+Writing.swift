@@ -14,11 +14,11 @@ extension FileStorage: WritableStorage {
 
     public func newObjectIDs(_ count: Int) throws(StorageError) -> [ObjectID] {
         guard let writer else { throw .readOnly(name) }
-        try writer.requireUsable(name)
-        return try writer.newObjectIDs(count, name)
+        try writer.requireUsable()
+        return try writer.newObjectIDs(count)
     }
 
-    /// Begins a transaction, when the one before has ended.
+    /// Begins a transaction, when the one before is accepted or has been aborted.
     /// - Throws: `readOnly`; `wrongState` when an error has ended writing, or somebody has changed the file in spite of
     ///   the lock; `unsupported` when a string of `metadata` has more than 65,535 bytes; `interrupted`.
     public func begin(_ metadata: TransactionMetadata) throws(StorageError) -> any StorageTransaction {
@@ -28,13 +28,16 @@ extension FileStorage: WritableStorage {
         ] where bytes.count > Int(UInt16.max) {
             throw .unsupported("\(name): the \(what) of a transaction has \(bytes.count) bytes; at most 65535 fit")
         }
-        try writer.requireUsable(name)
+        try writer.requireUsable()
         try writer.turn.take(options.interruption)
         do throws(StorageError) {
-            try writer.requireUsable(name)
-            let view = try indexSnapshot().view
-            try requireUndisturbed(view)
-            return FileTransaction(self, writer, view, metadata, tid: try writer.nextTID(name))
+            try writer.requireUsable()
+            // In this order: what is pending no more is known.
+            let pending = writer.core.withLock { $0.pending.end }
+            var view = try indexSnapshot().view
+            if let pending { view.end = pending }
+            try requireUndisturbed(view, writer)
+            return FileTransaction(self, writer, view, metadata, tid: try writer.nextTID())
         } catch {
             writer.turn.giveBack()
             throw error
@@ -42,12 +45,14 @@ extension FileStorage: WritableStorage {
     }
 
     /// - Throws: `wrongState` when the file is not as this storage left it: somebody does not respect the lock.
-    private func requireUndisturbed(_ view: View) throws(StorageError) {
+    private func requireUndisturbed(_ view: View, _ writer: FileWriter) throws(StorageError) {
         guard FileIdentity(path: name) == view.file.identity else {
             throw .wrongState("\(name): another file has been put in its place; close it and open it again")
         }
         let size = try view.file.size()
         guard size == view.end.position, try isUnchanged(view, size: size) else {
+            // Or what was pending has been cut off just now.
+            try writer.requireUsable()
             throw .wrongState(
                 "\(name): somebody else has written to it, in spite of the lock; close it and open it again")
         }
@@ -78,7 +83,8 @@ extension FileStorage: WritableStorage {
             try file.write(FileFormat.magic(of: generation), at: 0)
             try file.sync()
         }
-        return (FileWriter(lock: lock, file: file), generation)
+        let writer = FileWriter(path, lock: lock, file: file, flushesBeforeMark: options.flushesBeforeMark)
+        return (writer, generation)
     }
 
     /// Reads the index, and moves aside what lies behind the last transaction.
@@ -117,19 +123,20 @@ extension FileStorage: WritableStorage {
         }
     }
 
-    /// Ends writing: a transaction in progress is taken back, the index saved, the lock given back.
+    /// Ends writing: a transaction in progress is taken back, those that are accepted are waited for, the index is saved,
+    /// the lock given back.
     func closeWriter() {
         guard let writer else { return }
-        let isUsable = writer.core.withLock { core in
-            guard core.obstacle == nil else { return false }
-            core.obstacle = "the storage is closed"
-            if let position = core.voted {
-                core.voted = nil
+        let isUsable = writer.core.change { core in
+            let isUsable = core.obstacle == nil
+            core.obstacle = core.obstacle ?? "the storage is closed"
+            if let transaction = core.pending.takeBack() {
                 // What cannot be cut off is not committed, and cut off by the next to open the file.
-                try? writer.file.truncate(to: position)
+                try? writer.file.truncate(to: transaction.header.position)
             }
-            return true
+            return isUsable
         }
+        writer.endFlusher()
         if isUsable, isIndexToBeSaved(writer) { saveIndex() }
         writer.lock.release()
     }

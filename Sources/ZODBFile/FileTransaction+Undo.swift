@@ -7,6 +7,9 @@ extension FileTransaction {
     /// Source: ZODB 6, `FileStorage._txn_undo_write` and `_transactionalUndoRecord`.
     func undo(_ undone: TransactionID) throws(StorageError) {
         try attempt { () throws(StorageError) in
+            // What is read here transaction by transaction is read as the disk has it.
+            writer.drain()
+            try writer.requireUsable()
             let entry = try undoable(undone)
             var obstacles: [(oid: ObjectID, reason: String)] = []
             // Records of one object are judged by what was there before this undo, not by one another.

@@ -3,9 +3,10 @@ internal import ZODB
 
 /// A two-phase commit to a Data.fs.
 ///
-/// Records are staged until `vote`, which writes the whole transaction behind the last one, marked as unfinished, and
-/// flushes it; `finish` changes the one byte of the mark and flushes that. So the mark on the disk never says more than
-/// the disk holds. (Python flushes once, after the mark: see `docs/decisions/`.)
+/// Records are staged until `vote`, which writes the whole transaction behind the last one, marked as unfinished. From
+/// then on the writer's thread brings it to the disk; after `finish` it changes the one byte of the mark and flushes that.
+/// So the mark on the disk never says more than the disk holds. (Python flushes once, after the mark: see
+/// `docs/decisions/`.)
 final class FileTransaction: PipelinedTransaction {
     enum Phase {
         case storing
@@ -16,7 +17,8 @@ final class FileTransaction: PipelinedTransaction {
 
     let storage: FileStorage
     let writer: FileWriter
-    /// The file as of the beginning; nobody else changes it until the end.
+    /// The file as of the beginning, with the transactions that are not on the disk yet; nobody else adds to it until
+    /// the end.
     let view: FileStorage.View
     let metadata: TransactionMetadata
     let tid: TransactionID
@@ -27,6 +29,8 @@ final class FileTransaction: PipelinedTransaction {
     private var changedOIDs: [ObjectID] = []
     private var changed: Set<ObjectID> = []
     var stagedBlobs: [ObjectID: StagedBlob] = [:]
+    /// Among those that are pending, from the vote on.
+    private var number: Int?
 
     /// - Precondition: the turn has been taken.
     init(
@@ -85,10 +89,13 @@ final class FileTransaction: PipelinedTransaction {
         }
     }
 
-    /// The object's newest committed record; nil when it has none.
+    /// The object's newest record, of the transactions not yet on the disk too; nil when it has none.
     /// - Throws: `unsupported` when it belongs to a version.
     func currentRecord(of oid: ObjectID) throws(StorageError) -> RecordReader.Record? {
-        guard let position = try storage.lookUp(oid).position else { return nil }
+        // In this order: what is pending no more is in the index.
+        let pending = writer.core.withLock { $0.pending.positions[oid] }
+        let known = try pending == nil ? storage.lookUp(oid).position : nil
+        guard let position = pending ?? known else { return nil }
         let record = try reader.read(at: position, oid: oid, withData: false)
         guard !record.isInVersion else {
             throw .unsupported("\(storage.name): \(oid) was changed in a version of ZODB 3.8 or before: read-only")
@@ -109,7 +116,7 @@ final class FileTransaction: PipelinedTransaction {
         guard phase == .storing else {
             throw .wrongState("\(storage.name): the transaction was voted on, or has ended")
         }
-        try writer.requireUsable(storage.name)
+        try writer.requireUsable()
         do throws(StorageError) {
             try call()
         } catch {
@@ -127,10 +134,14 @@ final class FileTransaction: PipelinedTransaction {
                 throw .unsupported("\(storage.name): no room: a Data.fs has less than 2^48 bytes")
             }
             try voteBlobs()
-            try writer.core.withLock { (core) throws(StorageError) in
-                if let obstacle = core.obstacle { throw .wrongState("\(storage.name): \(obstacle)") }
+            number = try writer.core.change { (core) throws(StorageError) in
+                try core.requireUsable(storage.name)
+                try writer.requireFlusher(&core)
                 try write(&core)
-                core.voted = position
+                let positions = staged.places.mapValues { position + $0.offset }
+                return core.pending.append(
+                    header, positions: positions, recordCount: staged.recordCount,
+                    blobs: stagedBlobs.values.map(\.path))
             }
         }
         phase = .voted
@@ -147,84 +158,63 @@ final class FileTransaction: PipelinedTransaction {
             try staged.write(head: header.bytes(metadata), to: writer.file, at: position)
         } catch {
             // Out of space, most likely: what is there of the transaction goes, and all is as before.
-            try takeBack(&core, after: error, closing: false)
-        }
-        guard storage.options.flushesBeforeMark else { return }
-        do throws(StorageError) {
-            try writer.file.sync()
-        } catch {
-            try takeBack(&core, after: error, closing: true)
+            cutOff(&core)
+            throw error
         }
     }
 
     func finish(_ publish: (TransactionID) -> Void) throws(StorageError) -> TransactionID {
-        guard phase == .voted else { throw .wrongState("\(storage.name): the transaction was not voted on") }
-        try writer.core.withLock { (core) throws(StorageError) in
-            if let obstacle = core.obstacle { throw .wrongState("\(storage.name): \(obstacle)") }
-            do throws(StorageError) {
-                try writer.file.write([TransactionHeader.complete], at: position + 16)
-                try writer.file.sync()
-            } catch {
-                // The mark may be on the disk: a blob's file must not be missing then.
-                stagedBlobs = [:]
-                try takeBack(&core, after: error, closing: true)
-            }
-            core.voted = nil
-            core.unsavedRecords += staged.recordCount
+        let told = Monitor<Result<TransactionID, StorageError>?>(nil)
+        let result = try withoutActuallyEscaping(publish) { (publish) throws(StorageError) in
+            let loan = Loan(publish)
+            defer { loan.end() }
+            try finish(
+                publish: { loan.call($0) },
+                completion: { result in
+                    loan.end()
+                    told.change { $0 = result }
+                })
+            return writer.wait(for: told)
         }
-        phase = .ended
-        stagedBlobs = [:]
-        publish(tid)
-        storage.takeIn(self)
-        writer.turn.giveBack()
-        storage.saveIndexNowAndThen()
-        return tid
+        return try result.get()
     }
 
     func finish(
         publish: @escaping @Sendable (TransactionID) -> Void,
         completion: @escaping @Sendable (Result<TransactionID, StorageError>) -> Void
     ) throws(StorageError) {
-        completion(.success(try finish(publish)))
+        guard phase == .voted, let number else {
+            throw .wrongState("\(storage.name): the transaction was not voted on")
+        }
+        try writer.core.change { (core) throws(StorageError) in
+            try core.requireUsable(storage.name)
+            let request = PendingTransaction.Request(storage: storage, publish: publish, completion: completion)
+            precondition(core.pending.accept(number, request), "only an error, or this object, takes it back")
+        }
+        phase = .ended
+        // They are the record's now.
+        stagedBlobs = [:]
+        writer.turn.giveBack()
     }
 
     func abort() {
         guard phase != .ended else { return }
         phase = .ended
-        writer.core.withLock { core in
-            guard core.voted == position, core.obstacle == nil else { return }
-            core.voted = nil
-            do throws(StorageError) {
-                try writer.file.truncate(to: position)
-            } catch {
-                core.obstacle = "closed for writing: an aborted transaction could not be cut off: \(error)"
-            }
+        writer.core.change { core in
+            if let number, core.pending.takeBack(number) != nil { cutOff(&core) }
         }
         removeBlobs()
         writer.turn.giveBack()
     }
 
-    /// Cuts off what was written of the transaction, and throws.
-    ///
-    /// - Parameter closing: Whether what the disk holds is unknown: then nothing more is written.
-    private func takeBack(
-        _ core: inout FileWriter.Core, after error: StorageError, closing: Bool
-    ) throws(StorageError) -> Never {
-        core.voted = nil
-        var closing = closing
+    /// Cuts off what was written of the transaction.
+    private func cutOff(_ core: inout FileWriter.Core) {
         do throws(StorageError) {
             try writer.file.truncate(to: position)
-            if closing { try writer.file.sync() }
         } catch {
-            closing = true
-        }
-        if closing {
-            let isUncertain = phase == .voted
             core.obstacle =
-                "closed for writing, since the disk failed: \(error)"
-                + (isUncertain ? "; whether transaction \(tid) is in the file, opening it again will tell" : "")
+                core.obstacle ?? "closed for writing: an aborted transaction could not be cut off: \(error)"
         }
-        throw error
     }
 
     /// The transaction as it stands in the file when it is finished.
@@ -234,19 +224,27 @@ final class FileTransaction: PipelinedTransaction {
     }
 }
 
+/// A caller's closure, lent to another thread while the caller waits.
+// @unchecked: the borrower calls it before it says that it is done, the lender looks at it after.
+private final class Loan: @unchecked Sendable {
+    private var publish: ((TransactionID) -> Void)?
+
+    init(_ publish: @escaping (TransactionID) -> Void) { self.publish = publish }
+
+    func call(_ tid: TransactionID) { publish?(tid) }
+
+    func end() { publish = nil }
+}
+
 extension FileStorage {
     /// Shows a transaction that is on the disk.
-    func takeIn(_ transaction: FileTransaction) {
+    func takeIn(_ transaction: PendingTransaction) {
         // A scan under way would put an index of before in the place of this one.
         maintenance.withLock { _ in
             state.withLock { state in
-                guard state.file === transaction.writer.file else { return }
-                let header = transaction.header
-                let end = header.position + Int(header.length) + TransactionHeader.trailerSize
-                state.end = FileEnd(position: end, last: header, tail: nil)
-                for (oid, place) in transaction.staged.places {
-                    state.index?.set(oid, to: header.position + place.offset)
-                }
+                guard state.file === writer?.file else { return }
+                state.end = transaction.end
+                for (oid, position) in transaction.positions { state.index?.set(oid, to: position) }
             }
         }
     }

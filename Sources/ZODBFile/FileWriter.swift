@@ -7,45 +7,54 @@ internal import ZODB
     internal import Musl
 #endif
 
-/// What a storage has besides when it was opened for writing: the lock, the turn to commit, and what the next
-/// transaction begins with.
+/// What a storage has besides when it was opened for writing: the lock, the turn to commit, the transactions on their
+/// way to the disk, and what the next one begins with.
 final class FileWriter: Sendable {
-    /// What changes under the writing thread only, and when the storage is closed.
     struct Core: Sendable {
         /// Why nothing more can be written; nil while all is well.
         var obstacle: String?
-        /// Where the transaction begins that has been written and is not finished.
-        var voted: Int?
+        var pending: PendingTransactions
+        /// The thread that brings them to the disk, and whether it is to end when it has.
+        var flusher = Flusher.none
+        var flusherIsToEnd = false
         /// Not earlier than any tid in the file, or handed out since, to a transaction that came to nothing too.
         var lastTID = TransactionID.none
         /// Records written since the index was saved.
         var unsavedRecords = 0
     }
 
+    enum Flusher: Sendable {
+        case none, starting
+        case running(BackgroundThread)
+    }
+
     private static let mostOIDs = 1 << 20
 
+    let name: String
     let lock: LockFile
     let file: DataFile
     let turn = CommitTurn()
-    /// Held while the file is written, flushed or cut; loads do not need it.
-    let core = Mutex(Core())
+    /// Held while the file's end is written or cut; neither loads nor flushes hold it.
+    let core: Monitor<Core>
     /// The largest oid in use, or handed out.
     let largestOID = Mutex(ObjectID.root)
     /// What was found behind the last transaction when the file was opened, and the file it was moved to.
     let rescuedTail = Mutex<RescuedTail?>(nil)
 
-    init(lock: LockFile, file: DataFile) {
+    init(_ name: String, lock: LockFile, file: DataFile, flushesBeforeMark: Bool) {
+        self.name = name
         self.lock = lock
         self.file = file
+        core = Monitor(Core(pending: PendingTransactions(flushesBeforeMark: flushesBeforeMark)))
     }
 
     /// - Throws: `wrongState` when an error before, or `close`, has ended writing.
-    func requireUsable(_ name: String) throws(StorageError) {
-        if let obstacle = core.withLock({ $0.obstacle }) { throw .wrongState("\(name): \(obstacle)") }
+    func requireUsable() throws(StorageError) {
+        try core.withLock { (core) throws(StorageError) in try core.requireUsable(name) }
     }
 
     /// The tid of a transaction that begins now: the time, or just after the last.
-    func nextTID(_ name: String) throws(StorageError) -> TransactionID {
+    func nextTID() throws(StorageError) -> TransactionID {
         var now = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &now)
         let time = TransactionID(unixTime: Double(now.tv_sec) + Double(now.tv_nsec) / 1e9) ?? .none
@@ -58,7 +67,7 @@ final class FileWriter: Sendable {
         return tid
     }
 
-    func newObjectIDs(_ count: Int, _ name: String) throws(StorageError) -> [ObjectID] {
+    func newObjectIDs(_ count: Int) throws(StorageError) -> [ObjectID] {
         try largestOID.withLock { (largest) throws(StorageError) -> [ObjectID] in
             guard (0...Self.mostOIDs).contains(count), UInt64(count) < UInt64.max - largest.rawValue else {
                 throw .unsupported("\(name): \(count) new oids after \(largest): too many")
@@ -70,6 +79,13 @@ final class FileWriter: Sendable {
     }
 
     func noteUse(of oid: ObjectID) { largestOID.withLock { $0 = max($0, oid) } }
+}
+
+extension FileWriter.Core {
+    /// - Throws: `wrongState`.
+    func requireUsable(_ name: String) throws(StorageError) {
+        if let obstacle { throw .wrongState("\(name): \(obstacle)") }
+    }
 }
 
 /// What opening for writing has cut off.

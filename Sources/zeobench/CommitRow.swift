@@ -49,7 +49,7 @@ struct CommitRow {
         defer { storage.close() }
         let data = [UInt8](repeating: 0x78, count: size)
         var serials = [TransactionID](repeating: .none, count: 10)
-        return try timed { number in
+        return try Self.timed(count) { number in
             let transaction = try storage.begin(.init(user: Array("bench".utf8)))
             let first = number % 10 * objects
             for oid in first..<first + objects {
@@ -102,7 +102,7 @@ struct CommitRow {
         let bytes = [UInt8](repeating: 0x78, count: 36 + objects * (42 + size))
         let mark: [UInt8] = [0x20]
         var position = 4
-        return try timed { _ in
+        return try Self.timed(count) { _ in
             guard pwrite(descriptor, bytes, bytes.count, off_t(position)) == bytes.count,
                 flushes == 1 || fdatasync(descriptor) == 0,
                 pwrite(descriptor, mark, 1, off_t(position + 16)) == 1, fdatasync(descriptor) == 0
@@ -111,7 +111,10 @@ struct CommitRow {
         }
     }
 
-    private func timed(_ commit: (Int) throws -> Void) throws -> Result {
+    /// - Parameter atEnd: waits for what is under way.
+    static func timed(
+        _ count: Int, _ commit: (Int) throws -> Void, atEnd: () -> Void = {}
+    ) throws -> Result {
         func cpu() -> Double {
             var time = timespec()
             clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
@@ -119,6 +122,7 @@ struct CommitRow {
         }
         let (start, cpuStart) = (ContinuousClock.now, cpu())
         for number in 0..<count { try commit(number) }
+        atEnd()
         let took = ContinuousClock.now - start
         let wall = Double(took.components.seconds) + Double(took.components.attoseconds) / 1e18
         return Result(rate: Double(count) / wall, cpu: (cpu() - cpuStart) / Double(count) * 1e6)

@@ -11,7 +11,8 @@ struct Commits: ParsableCommand {
         discussion: """
             Writes files of its own into a directory, and removes them. We flush each transaction twice: before it is \
             marked as complete, and after. Python flushes once, and so do we when asked to. The limits write the same \
-            bytes and flush as often, with nothing else done. Medians of the runs; ratios are of one run each.
+            bytes and flush as often, with nothing else done. Then several of ours commit at once, as clients of a \
+            server do. Medians of the runs; ratios are of one run each.
             """)
 
     @Option(help: "A directory on the disk to be measured.")
@@ -23,7 +24,7 @@ struct Commits: ParsableCommand {
     @Option(help: "Runs of each row.")
     var runs = 5
 
-    @Option(help: "Only these rows, separated by commas: 1x100, 10x1000, 100x1000, 1x1000000.")
+    @Option(help: "Only these rows, separated by commas: 1x100, 10x1000, 100x1000, 1x1000000, pipelined.")
     var rows: String?
 
     func run() throws {
@@ -45,10 +46,18 @@ struct Commits: ParsableCommand {
             }
             print(line(row, results))
         }
+        guard wanted?.contains("pipelined") ?? true else { return }
+        print("committers at once, 10x1000: commits a second, microseconds of CPU")
+        for row in PipelineRow.all {
+            let results = try (0..<runs).map { _ in try row.measure(in: directory) }
+            let (rate, cpu) = (median(results.map(\.rate)) ?? 0, median(results.map(\.cpu)) ?? 0)
+            print(String(format: "%10d %10.0f %8.0f", row.committers, rate, cpu))
+        }
     }
 
+    private func median(_ values: [Double]) -> Double? { values.isEmpty ? nil : values.sorted()[values.count / 2] }
+
     private func line(_ row: CommitRow, _ results: [[CommitRow.Side: CommitRow.Result]]) -> String {
-        func median(_ values: [Double]) -> Double? { values.isEmpty ? nil : values.sorted()[values.count / 2] }
         func text(_ value: Double?, _ width: Int, _ digits: Int = 0) -> String {
             let text = value.map { String(format: "%.\(digits)f", $0) } ?? "-"
             return String(repeating: " ", count: max(0, width - text.count)) + text

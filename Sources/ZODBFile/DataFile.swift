@@ -96,6 +96,17 @@ package final class DataFile: Sendable {
     }
 }
 
+extension DataFile {
+    /// The file in memory; nil where the system cannot do that.
+    func map() -> FileMap? {
+        for size in FileMap.sizes {
+            guard let base = unsafe calls.map(descriptor, size) else { continue }
+            return unsafe FileMap(base: base, size: size, calls: calls)
+        }
+        return nil
+    }
+}
+
 // MARK: Writing
 
 extension DataFile {

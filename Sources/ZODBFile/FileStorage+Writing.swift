@@ -83,7 +83,7 @@ extension FileStorage: WritableStorage {
             try file.write(FileFormat.magic(of: generation), at: 0)
             try file.sync()
         }
-        let writer = FileWriter(path, lock: lock, file: file, flushesBeforeMark: options.flushesBeforeMark)
+        let writer = FileWriter(path, lock: lock, file: file, options)
         return (writer, generation)
     }
 

@@ -23,6 +23,9 @@ public final class FileStorage: Storage {
         /// flushed once, with its mark, as Python does: then a power cut may leave a part of it that looks whole, where
         /// the file system does not write data before the file's length.
         public var flushesBeforeMark = true
+        /// Whether `withRevision` reads a file that is opened for writing through a map of it, and not by calls: several
+        /// times as fast, but a disk that fails under it, or somebody who shortens the file, ends the process.
+        public var mapsFile = true
         /// Makes the file when there is none, for this Python; only when it is opened for writing.
         public var newFileGeneration: PythonGeneration?
         /// Scans the file for its index, as if there were no `.index` file: for whoever does not trust it.
@@ -231,8 +234,6 @@ public final class FileStorage: Storage {
         }
     }
 }
-
-extension FileStorage: DirectLoadStorage {}
 
 // MARK: Loading
 

@@ -33,6 +33,8 @@ final class FileWriter: Sendable {
     let name: String
     let lock: LockFile
     let file: DataFile
+    /// nil where the file cannot be mapped, or is not to be.
+    let map: FileMap?
     let turn = CommitTurn()
     /// Held while the file's end is written or cut; neither loads nor flushes hold it.
     let core: Monitor<Core>
@@ -41,11 +43,12 @@ final class FileWriter: Sendable {
     /// What was found behind the last transaction when the file was opened, and the file it was moved to.
     let rescuedTail = Mutex<RescuedTail?>(nil)
 
-    init(_ name: String, lock: LockFile, file: DataFile, flushesBeforeMark: Bool) {
+    init(_ name: String, lock: LockFile, file: DataFile, _ options: FileStorage.Options) {
         self.name = name
         self.lock = lock
         self.file = file
-        core = Monitor(Core(pending: PendingTransactions(flushesBeforeMark: flushesBeforeMark)))
+        map = options.mapsFile ? file.map() : nil
+        core = Monitor(Core(pending: PendingTransactions(flushesBeforeMark: options.flushesBeforeMark)))
     }
 
     /// - Throws: `wrongState` when an error before, or `close`, has ended writing.

@@ -10,6 +10,8 @@ struct RecordReader {
     /// Where the last complete transaction ends. Nothing behind it is read.
     let end: Int
     var interruption: Interruption?
+    /// Where there is one, heads are read from it, and data is lent from it.
+    var map: FileMap?
 
     /// Bytes to read when the data is wanted too: most records fit, and one call then does for head and data.
     private static let firstRead = 4096
@@ -32,17 +34,45 @@ struct RecordReader {
     /// Records of a version (ZODB before 3.9) are not public until the version is committed, which writes new records.
     /// - Parameter position: of the object's newest record.
     func revision(of oid: ObjectID, from position: Int, at tid: TransactionID) throws(StorageError) -> Revision {
-        var record = try read(at: position, oid: oid, withData: true)
+        let newest = try read(at: position, oid: oid, withData: true)
+        let (record, next) = try self.record(at: tid, from: newest)
+        guard let data = try data(of: record) else { throw .noSuchObject(oid) }
+        return Revision(data: data, serial: record.header.serial, next: next)
+    }
+
+    /// Calls `body` with the same revision, its data where it lies in the map, as far as that reaches.
+    func withRevision<Result>(
+        of oid: ObjectID, from position: Int, at tid: TransactionID,
+        _ body: (RawSpan, TransactionID, TransactionID?) -> Result
+    ) throws(StorageError) -> Result {
+        let newest = try read(at: position, oid: oid, withData: false)
+        let (record, next) = try self.record(at: tid, from: newest)
+        guard let holder = try holder(of: record, withData: false) else { throw .noSuchObject(oid) }
+        let (offset, count) = (holder.header.dataPosition, Int(holder.header.dataSize))
+        // In the file: `read` has looked.
+        if let map, let data = unsafe map.bytes(at: offset, count: count) {
+            return unsafe body(data.bytes, record.header.serial, next)
+        }
+        let data = try data(at: offset, count: count)
+        return body(data.span.bytes, record.header.serial, next)
+    }
+
+    /// The newest public record not younger than `tid`, and the serial of the public one after it.
+    /// - Parameter newest: the object's newest record.
+    private func record(
+        at tid: TransactionID, from newest: Record
+    ) throws(StorageError) -> (record: Record, next: TransactionID?) {
+        var record = newest
         var next: TransactionID?
         while record.isInVersion || record.header.serial > tid {
             if !record.isInVersion { next = record.header.serial }
             guard let older = try self.older(than: record) else {
+                let oid = newest.header.oid
                 throw next == nil ? .noSuchObject(oid) : .noRevision(oid, at: tid)
             }
             record = older
         }
-        guard let data = try data(of: record) else { throw .noSuchObject(oid) }
-        return Revision(data: data, serial: record.header.serial, next: next)
+        return (record, next)
     }
 
     /// The record before `record` in the object's history, skipping those of versions that a public one hides; nil when
@@ -63,12 +93,12 @@ struct RecordReader {
     }
 
     /// The record that holds the data that `record` stands for; nil when the object does not exist there.
-    func holder(of record: Record) throws(StorageError) -> Record? {
+    func holder(of record: Record, withData: Bool = true) throws(StorageError) -> Record? {
         var holder = record
         while holder.header.dataSize == 0 {
             try interruption?.check()
             guard holder.backPointer > 0 else { return nil }
-            holder = try read(before: holder, at: holder.backPointer, withData: true)
+            holder = try read(before: holder, at: holder.backPointer, withData: withData)
         }
         return holder
     }
@@ -96,8 +126,18 @@ struct RecordReader {
         guard position >= FileFormat.firstTransaction, position < end else {
             throw damage("position of a record", "\(position)", at: position)
         }
-        return try unsafe withUnsafeTemporaryAllocation(
-            byteCount: min(wanted, end - position), alignment: MemoryLayout<UInt64>.alignment
+        let count = min(wanted, end - position)
+        if let map, let bytes = unsafe map.bytes(at: position, count: count) {
+            return try unsafe record(bytes, at: position, oid, withData)
+        }
+        return try readFromFile(count, at: position, oid, withData)
+    }
+
+    private func readFromFile(
+        _ count: Int, at position: Int, _ oid: ObjectID, _ withData: Bool
+    ) throws(StorageError) -> Record {
+        try unsafe withUnsafeTemporaryAllocation(
+            byteCount: count, alignment: MemoryLayout<UInt64>.alignment
         ) { (buffer) throws(StorageError) -> Record in
             let count = try unsafe file.read(into: buffer, at: position)
             return try unsafe record(UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: position, oid, withData)

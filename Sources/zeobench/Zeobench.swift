@@ -14,6 +14,6 @@ struct Zeobench: ParsableCommand {
             """,
         subcommands: [
             IndexRow.self, WalkRow.self, DecodeRow.self, ClassesRow.self, DocumentsRow.self, EditRow.self, Compare.self,
-            Commits.self, CommitLoop.self, ServerCommits.self,
+            Commits.self, Loads.self, CommitLoop.self, ServerCommits.self,
         ])
 }

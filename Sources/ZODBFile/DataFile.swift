@@ -24,7 +24,7 @@ package final class DataFile: Sendable {
     package let path: String
     /// Which file it is, whatever its name.
     package let identity: FileIdentity
-    private let descriptor: Int32
+    let descriptor: Int32
     private let calls: FileCalls
 
     /// - Throws: `io` when the file cannot be opened, or is no regular file.

@@ -60,7 +60,7 @@ extension FileStorage: WritableStorage {
 
     // MARK: Opening
 
-    /// Takes the lock and opens the file, making it where that was asked for.
+    /// Takes the locks and opens the file, making it where that was asked for.
     static func openForWriting(
         _ path: String, options: Options, calls: FileCalls
     ) throws(StorageError) -> (writer: FileWriter, generation: PythonGeneration) {
@@ -74,6 +74,7 @@ extension FileStorage: WritableStorage {
             file = try DataFile(path, .creating(permissions: 0o666), calls: calls)
             try Directories.sync(Directories.parent(of: path))
         }
+        try file.lock()
         let generation: PythonGeneration
         if let existing = try checkMagic(of: file) {
             generation = existing
@@ -138,6 +139,7 @@ extension FileStorage: WritableStorage {
         }
         writer.endFlusher()
         if isUsable, isIndexToBeSaved(writer) { saveIndex() }
+        writer.file.unlock()
         writer.lock.release()
     }
 

@@ -134,6 +134,35 @@ struct WritingTests {
         try file.open().close()
     }
 
+    @Test("the file itself is locked too: without the lock file, and by a hard link, there is no second writer")
+    func lockOnFile() throws {
+        let file = try WritableFile()
+        let storage = try file.open()
+        try storage.commit([0: "root"])
+        let link = file.directory.file("Other.fs")
+        try FileManager.default.linkItem(atPath: file.path, toPath: link)
+        try FileManager.default.removeItem(atPath: file.path + ".lock")
+        for path in [file.path, link] {
+            let error = #expect(throws: StorageError.self) { try FileStorage(path, options: .init(isWritable: true)) }
+            guard case .locked(let what) = error else {
+                Issue.record("\(String(describing: error))")
+                continue
+            }
+            // Not every file system lets the system tell who it is.
+            #expect([path, "\(path) (process \(getpid()))"].contains(what))
+        }
+        // Readers do not care, Python's neither.
+        #expect(try FileStorage(file.path).text(0) == "root")
+        if PythonPeer.zeo6.isReady {
+            let code = PythonJudge.prelude + "print(FileStorage(path, read_only=True).load(p64(0))[0].decode())"
+            #expect(try PythonPeer.zeo6.run(code, [file.path]) == "root\n")
+        }
+        try storage.commit([0: "still ours"])
+        storage.close()
+        let next = try FileStorage(link, options: .init(isWritable: true))
+        #expect(next.text(0) == "still ours")
+    }
+
     @Test("who holds the lock by one name keeps others from writing by a link, and the other way round")
     func lockByLink() throws {
         let file = try WritableFile()

@@ -16,6 +16,8 @@ public struct StagedObject: Sendable {
 
     /// Of an object that was deleted, and is made again under its oid: the transaction that deleted it.
     var deletion = TransactionID.none
+    /// A new object whose oid was given to it: nobody but other edits can refer to it.
+    var hasGivenOID = false
 
     public var isNew: Bool { base == nil }
     /// The serial that a store is based on.
@@ -95,7 +97,9 @@ extension Workspace {
             staging.remove(oid)
             return
         }
-        try put(data, for: oid, base: base, contents, staging[oid]?.deletion ?? .none)
+        let staged = staging[oid]
+        try put(
+            data, for: oid, base: base, contents, staged?.deletion ?? .none, hasGivenOID: staged?.hasGivenOID ?? false)
     }
 
     /// Stages a record for an object that cannot be read, or never was: its oid is already known to others.
@@ -113,8 +117,15 @@ extension Workspace {
         _ data: [UInt8], contents: StagedObject.BlobContents? = nil
     ) throws(StorageError) -> ObjectID {
         let oid = try newObjectID()
-        try put(data, for: oid, base: nil, contents)
+        try stageNew(data, for: oid, contents: contents)
         return oid
+    }
+
+    /// Stages a new object under an oid that `newObjectID` gave for it.
+    func stageNew(
+        _ data: [UInt8], for oid: ObjectID, contents: StagedObject.BlobContents? = nil
+    ) throws(StorageError) {
+        try put(data, for: oid, base: nil, contents, hasGivenOID: true)
     }
 
     /// An oid for an object to be staged later: for objects that refer to one another.
@@ -128,12 +139,14 @@ extension Workspace {
 
     private func put(
         _ data: [UInt8], for oid: ObjectID, base: ObjectRecord?, _ contents: StagedObject.BlobContents?,
-        _ deletion: TransactionID = .none
+        _ deletion: TransactionID = .none, hasGivenOID: Bool = false
     ) throws(StorageError) {
         let revision = Revision(data: data, serial: .staged(editCount + 1), next: nil)
         let record = try ObjectRecord(revision, oid: oid)
         editCount += 1
-        staging.put(StagedObject(oid: oid, base: base, record: record, contents: contents, deletion: deletion))
+        staging.put(
+            StagedObject(
+                oid: oid, base: base, record: record, contents: contents, deletion: deletion, hasGivenOID: hasGivenOID))
     }
 
     /// Takes an object out of the edits: it is again what the storage has, or nothing.

@@ -56,10 +56,12 @@ extension Workspace {
             // A part of a tree goes by the tree's name.
             if let tree = staging.trees[object.oid], let place = places[tree] { places[object.oid] = place }
         }
-        let missing = Set(objects.map(\.oid).filter { places[$0] == nil })
+        let missing = objects.map(\.oid).filter { places[$0] == nil }
         guard !missing.isEmpty else { return places }
-        let found = try PathFinder(self).places(of: missing, at: .staged(editCount))
-        return places.merging(found) { known, _ in known }
+        let names = Set(missing.map { staging.trees[$0] ?? $0 })
+        let found = try PathFinder(self).places(of: names, at: .staged(editCount))
+        for oid in missing { places[oid] = found[staging.trees[oid] ?? oid] }
+        return places
     }
 
     public func stagedSummary() throws(StorageError) -> StagedSummary {

@@ -145,7 +145,7 @@ struct Transplant {
             blankedCount += blanked
             guard let oid = oids[member.record.oid] else { continue }
             try EditError.wrap(path) { () throws(StorageError) in
-                try workspace.stageAnew(data, for: oid, contents: member.contents)
+                try workspace.stageNew(data, for: oid, contents: member.contents)
             }
         }
         guard let oid = closure.members.first.flatMap({ oids[$0.record.oid] }) else {

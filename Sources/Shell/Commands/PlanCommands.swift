@@ -35,8 +35,10 @@ struct ApplyCommand: EditingCommand {
     static let group = CommandGroup.transaction
     static let operands: [OperandKind] = [.file]
     static let discussion = """
-        Every object has to be the revision that was edited when the plan was made. If one is not, nothing is staged, both
-        differences are shown (the plan's, and what others did since), and the exit code is 6.
+        Every object has to be the revision that was edited when the plan was made, byte for byte, and its path has to lead to
+        it. If one is not, nothing is staged, both differences are shown (the plan's, and what others did since), and the
+        exit code is 6. What the plan says for people is compared with its records: a plan that says something else than it
+        does is refused, exit code 7.
         """
     static let examples = [CommandExample("apply rename.plan", "then look with 'diff', and 'commit'")]
 
@@ -44,46 +46,8 @@ struct ApplyCommand: EditingCommand {
     @OptionGroup var editing: EditOptions
 
     func edit(_ session: Session) throws -> Report {
-        let plan = try PlanFile(file)
-        let workspace = try session.workspace
-        let outdated = try workspace.outdated(plan.objects.map(\.planned))
-        guard outdated.isEmpty else { throw try conflict(outdated, plan, session) }
-        for object in plan.objects where !object.planned.isNew { session.note(object.path, of: object.planned.oid) }
-        do throws(EditError) {
-            try workspace.stage(plan.objects.map(\.planned))
-        } catch {
-            throw ShellFailure(error)
-        }
-        session.transaction.lines += plan.lines
+        let plan = try PlanReader(file, try StagedChanges(session)).plan()
+        try PlanApplication(plan, session).stage()
         return .nothing
-    }
-
-    /// Shows what the plan wants and what others did, object by object.
-    private func conflict(
-        _ outdated: [(object: PlannedObject, now: ObjectRecord?)], _ plan: PlanFile, _ session: Session
-    ) throws -> ShellFailure {
-        let printer = try DifferencePrinter(try session.workspace)
-        for (planned, now) in outdated {
-            guard let object = plan.objects.first(where: { $0.planned.oid == planned.oid }) else { continue }
-            func side(_ data: [UInt8]?, _ serial: TransactionID) throws -> DifferencePrinter.Side {
-                let record = try data.map {
-                    try ObjectRecord(Revision(data: $0, serial: serial, next: nil), oid: planned.oid)
-                }
-                return DifferencePrinter.Side(path: object.path, subject: record.map { Subject(of: $0) })
-            }
-            let before = try side(object.before, planned.baseSerial)
-            var wanted = try side(planned.data, planned.baseSerial)
-            wanted.path += "  (the plan)"
-            let current = DifferencePrinter.Side(path: object.path, subject: now.map { Subject(of: $0) })
-            for other in [wanted, current] {
-                let text = printer.document(before, other).document.text
-                Diagnostics.write(TerminalText.escaped(text, keepsLines: true) + "\n")
-            }
-        }
-        return ShellFailure(
-            "conflict", .conflict, at: file,
-            "\(counted(outdated.count, "object")) changed since the plan was made: nothing was staged",
-            advice: "make the plan again on the newest state",
-            details: outdated.map { ShellFailure.Detail("oid", $0.object.oid.hex) })
     }
 }

@@ -6,25 +6,31 @@ internal import ZODB
 /// Edits as a file: made by one session, read by people, applied by another.
 ///
 /// JSON lines: a head, then a line an object, with the revision that the edit was made on, the record before and after,
-/// and, for people, what is different.
+/// and, for people, what is different. What the lines are for people is checked against the records when the file is read:
+/// `PlanReader`.
 struct PlanFile {
     struct Object {
         var planned: PlannedObject
         var path: String
-        /// The record that was edited; nil for a new object.
-        var before: [UInt8]?
+        /// Of the file, from 1.
+        var line: Int
     }
 
     var objects: [Object]
     /// What was typed to make it.
     var lines: [String]
+    /// The transaction whose state was edited.
+    var snapshot: TransactionID
+    /// The file's name.
+    var name: String
 
-    private static let version = 1
+    static let version = 1
 
     // MARK: Writing
 
     /// - Throws: `ShellFailure` for edits that a file cannot hold: new bytes of blobs.
     static func text(_ changes: StagedChanges, _ session: Session) throws -> String {
+        let workspace = try session.workspace
         var head = Pickle.JSONText()
         head.beginObject()
         head.key("zeoshell_plan")
@@ -37,6 +43,8 @@ struct PlanFile {
         head.string(TransactionID(unixTime: session.now()).map(TimeText.machine) ?? "")
         head.key("user")
         head.string(Identity.label(session.environment))
+        head.key("snapshot")
+        head.string(workspace.basis.hex)
         head.key("lines")
         head.beginArray()
         for line in session.transaction.lines { head.string(line) }
@@ -51,79 +59,38 @@ struct PlanFile {
                     "unsupported", .refused, at: changes.path(object.oid), "a plan holds no bytes of blobs",
                     advice: "'commit' them first, by themselves")
             }
-            lines.append(try line(object, changes))
+            guard let planned = workspace.planned(object.oid) else { continue }
+            lines.append(try line(planned, object.record, changes))
         }
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private static func line(_ object: StagedObject, _ changes: StagedChanges) throws -> String {
+    private static func line(
+        _ planned: PlannedObject, _ record: ObjectRecord, _ changes: StagedChanges
+    ) throws -> String {
         var json = Pickle.JSONText()
         json.beginObject()
         json.key("oid")
-        json.string(object.oid.hex)
+        json.string(planned.oid.hex)
         json.key("path")
-        json.string(changes.path(object.oid))
+        json.string(changes.path(planned.oid))
         json.key("class")
-        json.string(object.record.className?.description ?? "")
+        json.string(record.className?.description ?? "")
         json.key("serial")
-        if object.isNew { json.null() } else { json.string(object.baseSerial.hex) }
+        if planned.isNew { json.null() } else { json.string(planned.baseSerial.hex) }
+        if let tree = planned.tree {
+            json.key("tree")
+            json.string(tree.hex)
+        }
         json.key("changes")
         json.beginArray()
-        for line in try changes.lines(of: object) { json.string(line) }
+        for line in try changes.lines(from: try planned.base(), to: record) { json.string(line) }
         json.endArray()
         json.key("before")
-        if let base = object.base { json.string(Base64.text(base.document.source)) } else { json.null() }
+        if case .revision(_, let data) = planned.basis { json.string(Base64.text(data)) } else { json.null() }
         json.key("after")
-        json.string(Base64.text(object.record.document.source))
+        json.string(Base64.text(planned.data))
         json.endObject()
         return json.text
-    }
-
-    // MARK: Reading
-
-    init(_ path: String) throws {
-        let bytes = try FilePaths.read(path)
-        (objects, lines) = ([], [])
-        var count: Int?
-        for (index, line) in bytes.split(separator: UInt8(ascii: "\n")).enumerated() {
-            func failure(_ what: String) -> ShellFailure {
-                ShellFailure("bad-plan", .data, at: "\(path):\(index + 1)", what, advice: "'plan > FILE' writes them")
-            }
-            guard let json = try? JSONTree(parsing: Array(line)) else { throw failure("no line of a plan: not JSON") }
-            guard count != nil else {
-                guard json["zeoshell_plan"] == .number("\(Self.version)") else {
-                    throw failure("not a plan of version \(Self.version)")
-                }
-                lines = json["lines"]?.elements?.compactMap(\.string) ?? []
-                guard case .number(let text)? = json["objects"], let number = Int(text) else {
-                    throw failure("the head does not say how many objects there are")
-                }
-                count = number
-                continue
-            }
-            guard let object = Self.object(json) else { throw failure("not an object of a plan") }
-            objects.append(object)
-        }
-        guard let count, count == objects.count else {
-            throw ShellFailure(
-                "bad-plan", .data, at: path, "the head says \(count ?? 0) objects, there are \(objects.count)",
-                advice: "the file was cut off, or is no plan")
-        }
-    }
-
-    private static func object(_ json: JSONTree) -> Object? {
-        guard let oid = json["oid"]?.string.flatMap({ UInt64($0, radix: 16) }), let path = json["path"]?.string,
-            case .string(let after)? = json["after"], let data = Base64.bytes(after)
-        else { return nil }
-        var serial = TransactionID.none
-        var before: [UInt8]?
-        if case .string? = json["serial"] {
-            guard let tid = json["serial"]?.string.flatMap({ TransactionID(hex: $0) }),
-                case .string(let text)? = json["before"], let bytes = Base64.bytes(text)
-            else { return nil }
-            (serial, before) = (tid, bytes)
-        }
-        let planned = PlannedObject(oid: ObjectID(rawValue: oid), baseSerial: serial, data: data)
-        return Object(planned: planned, path: path, before: before)
     }
 }

@@ -101,9 +101,14 @@ struct StagedChanges {
         return lines.prefix(Self.briefLimit) + ["… \(counted(oids.count, "object")) changed: 'diff' shows all"]
     }
 
-    /// What is different in one object, without a heading.
-    func lines(of object: StagedObject) throws -> [String] {
-        let text = try difference(object, DifferencePrinter(workspace)).text
+    /// What is different between two records, without a heading: it is the same wherever it is looked at.
+    /// - Parameter before: nil when there was nothing.
+    func lines(from before: ObjectRecord?, to after: ObjectRecord) throws -> [String] {
+        func side(_ record: ObjectRecord?) -> DifferencePrinter.Side {
+            DifferencePrinter.Side(path: "", subject: record.map { Subject(of: $0) })
+        }
+        let text = try DifferencePrinter(workspace).document(side(before), side(after)).document.text
+        guard !text.isEmpty else { return ["  (the same values, written anew)"] }
         return text.split(separator: "\n", omittingEmptySubsequences: false).dropFirst(2).map(String.init)
     }
 

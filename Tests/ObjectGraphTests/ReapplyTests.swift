@@ -24,6 +24,7 @@ struct ReapplyTests {
         tree = root['tree'] = OOBTree()
         for n in range(200):
             tree['k%03d' % (n * 2)] = n
+        tree['object'] = PersistentMapping()
         """
 
     /// A workspace with edits, on a file that somebody else then changes too.
@@ -133,6 +134,64 @@ struct ReapplyTests {
             })
     }
 
+    @Test(
+        "an object that both moved, to different places, or one moved and the other removed, is a conflict",
+        arguments: [
+            ("//page/one", "//tree/one", "moved to //page/one", "moved to /tree/one"),
+            ("//folder/first", "//folder/second", "moved to //folder/.first", "moved to //folder/.second"),
+            ("//page/one", nil, "moved to //page/one", "removed"),
+            (nil, "//page/one", "removed", "moved to /page/one"),
+        ] as [(String?, String?, String, String)])
+    func moves(mine: String?, theirs: String?, mineText: String, theirText: String) throws {
+        func move(_ workspace: Workspace, to path: String?) throws {
+            guard let path else { return try workspace.remove(workspace.edited("//folder/one")) }
+            try Self.move(workspace, "//folder/one", to: path)
+        }
+        try race(
+            { try move($0, to: mine) }, { try move($0, to: theirs) },
+            { workspace, result in
+                let conflict = try #require(result.conflicts.first)
+                guard case .moved(let mine, let theirs) = conflict.reason else {
+                    Issue.record("\(conflict.reason)")
+                    return
+                }
+                #expect(mine == mineText)
+                #expect(theirs.hasPrefix(theirText), "\(theirs)")
+                #expect(conflict.place?.description == "//folder")
+            })
+    }
+
+    @Test("an object of a tree that both moved is a conflict as well; one that both removed, or moved alike, is none")
+    func movesInTrees() throws {
+        for (mine, theirs, isConflict) in [
+            ("//page/x", "//folder/x", true), ("//page/x", "//page/x", false), (nil, nil, false),
+            (nil, "//page/x", true),
+        ] as [(String?, String?, Bool)] {
+            func move(_ workspace: Workspace, to path: String?) throws {
+                guard let path else { return try workspace.unset(workspace.edited("//tree/object")) }
+                try Self.move(workspace, "//tree/object", to: path)
+            }
+            try race(
+                { try move($0, to: mine) }, { try move($0, to: theirs) },
+                { workspace, result in
+                    #expect(result.conflicts.isEmpty != isConflict, "\(mine ?? "-") \(theirs ?? "-")")
+                })
+        }
+    }
+
+    /// Takes an object from one place and puts it in another, as `mv` does.
+    private static func move(_ workspace: Workspace, _ from: String, to: String) throws {
+        let place = try workspace.edited(from)
+        let parent = try workspace.edited(String(to.prefix(upTo: to.lastIndex(of: "/") ?? to.startIndex)))
+        let name = String(to.split(separator: "/").last ?? "")
+        if from.hasPrefix("//folder") { try workspace.remove(place) } else { try workspace.unset(place) }
+        if to.hasPrefix("//folder") {
+            try workspace.addChild(.object(place.node.oid), as: name, to: workspace.edited("//folder"), metaType: "M")
+        } else {
+            try workspace.set(.name(name), of: parent, to: .object(place.node.oid))
+        }
+    }
+
     @Test("a tree is merged key by key, however its leaves were split or emptied", arguments: 0..<8)
     func trees(_ index: Int) throws {
         let seed = UInt64.random(in: 0..<1_000_000)
@@ -164,7 +223,7 @@ struct ReapplyTests {
                 check(root['tree'])
                 root['tree']._check()
                 wanted = {\(model.map { "\($0): \($1)" }.joined(separator: ", "))}
-                found = dict((int(k[1:]), v) for k, v in root['tree'].items())
+                found = dict((int(k[1:]), v) for k, v in root['tree'].items() if k != 'object')
                 assert found == wanted, (set(found.items()) ^ set(wanted.items()))
                 """
             })

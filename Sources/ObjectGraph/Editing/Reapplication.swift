@@ -12,6 +12,9 @@ public struct ReapplyConflict: Sendable {
     public enum Reason: Hashable, Sendable {
         /// Both sides changed it.
         case changedByBoth
+        /// Both took the object away from here, and put it in different places, or one did and the other removed it: in words
+        /// what each did.
+        case moved(mine: String, theirs: String)
         /// The object is not there any more.
         case objectGone
         /// Which of several values is which cannot be told, or a value cannot be copied: in words.
@@ -71,6 +74,7 @@ struct Reapplication {
     private let staged: [StagedObject]
     private let trees: [ObjectID: ObjectID]
     private let places: [ObjectID: Place]
+    private var departures: [Departure] = []
     private(set) var result = ReapplyResult()
 
     init(_ workspace: Workspace) {
@@ -100,6 +104,7 @@ struct Reapplication {
         for (object, theirs) in outdated where trees[object.oid] == nil {
             try reapply(object, on: theirs)
         }
+        try judgeDepartures()
         if let view = workspace.stagedView { workspace.at = view }
     }
 
@@ -122,6 +127,18 @@ struct Reapplication {
                 components: components, base: base, mine: mine, theirs: theirs, committed: committed))
     }
 
+    /// What both sides took away from the same place has to have gone to the same place.
+    private mutating func judgeDepartures() throws(StorageError) {
+        guard !departures.isEmpty, result.conflicts.isEmpty else { return }
+        let destinations = Destinations(workspace, staged, places)
+        for departure in departures {
+            guard let (mine, theirs) = try destinations.difference(departure) else { continue }
+            conflict(
+                .moved(mine: mine, theirs: theirs), departure.oid, departure.components, base: departure.base,
+                committed: try current(departure.base.record.oid)?.serial)
+        }
+    }
+
     // MARK: Objects
 
     private mutating func reapply(_ object: StagedObject, on theirs: ObjectRecord?) throws(StorageError) {
@@ -136,6 +153,7 @@ struct Reapplication {
                     committed: theirs.serial)
             }
         case .steps(let steps):
+            departures += merge.departures()
             workspace.unstage(object.oid)
             do throws(EditError) {
                 for step in steps { try apply(step, to: object.oid) }
@@ -208,6 +226,11 @@ struct Reapplication {
         let way = try editor.existing(component)
         let theirs = way.flatMap { way in
             way.leaf.map { RecordValue(record: $0.record, slot: $0.entries[way.position].value) }
+        }
+        if theirs == nil, change.mine == nil, let base = change.base,
+            let departure = Departure(tree, [component], base)
+        {
+            departures.append(departure)
         }
         let theirValue = editor.tree.kind.isSet ? theirs.map { _ in PickleValue.none } : theirs?.value
         if theirValue == change.mineValue, (theirs == nil) == (change.mine == nil) { return }

@@ -80,7 +80,7 @@ struct RecordMerge {
     }
 
     /// The ways to what was changed, each ending at the first list or tuple on it; each once.
-    private func units(of diff: RecordDiff) -> [[Component]] {
+    func units(of diff: RecordDiff) -> [[Component]] {
         var units: [[Component]] = []
         var seen: Set<[Component]> = []
         for change in diff.changes {
@@ -115,7 +115,7 @@ struct RecordMerge {
     }
 
     /// What a way leads to inside one record; nil when there is nothing.
-    private func value(_ components: [Component], in record: ObjectRecord) -> RecordValue? {
+    func value(_ components: [Component], in record: ObjectRecord) -> RecordValue? {
         var subject = subject(record)
         for component in components {
             guard let slot = Self.slot(component, of: subject) else { return nil }

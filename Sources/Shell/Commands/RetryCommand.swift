@@ -52,9 +52,13 @@ struct RetryCommand: ShellCommand {
         let names = try StagedChanges(session)
         let printer = ConflictPrinter(isPython2: try session.workspace.generation() == .python2, session: session)
         let documents = conflicts.map { printer.document($0, path: names.path($0.oid)) }
+        let canChoose = conflicts.allSatisfy { $0.reason == .changedByBoth }
         let failure = ShellFailure(
             "conflict", .conflict, "\(counted(conflicts.count, "value")) changed by both: nothing was merged",
-            advice: "'retry --mine' or 'retry --theirs'; or 'abort'")
+            advice: canChoose
+                ? "'retry --mine' or 'retry --theirs'; or 'abort'"
+                : "'abort', and make the edits again on what is there now; 'plan > FILE' keeps them to look at"
+        )
         return Report(.documents(ArrayCursor(documents), isList: true)) { Report.Conclusion(failures: [failure]) }
     }
 }
@@ -76,6 +80,9 @@ private struct ConflictPrinter {
                 "  was     " + text(conflict.base), "  mine    " + text(conflict.mine),
                 "  theirs  " + text(conflict.theirs),
             ]
+        case .moved(let mine, let theirs):
+            reason = "moved by both"
+            lines += ["  was     " + text(conflict.base), "  mine    " + mine, "  theirs  " + theirs]
         case .objectGone:
             reason = "the object is gone"
             lines.append("  the object is not there any more")

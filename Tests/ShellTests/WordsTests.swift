@@ -43,6 +43,19 @@ struct WordsTests {
         #expect(try words(text) == expected)
     }
 
+    @Test("may hold any number of brackets that nobody closes, and are split in the time that reading them takes")
+    func openBrackets() throws {
+        // From each bracket to the end of the line it would be minutes.
+        for text in ["[", "a[(", "['x', ["] {
+            let count = 200_000 / text.count
+            let word = String(repeating: text, count: count).replacing(" ", with: "")
+            #expect(try words("set /x \(word)").last?.count == word.replacing("'", with: "").count)
+        }
+        let closed = String(repeating: "[", count: 1000) + "a b" + String(repeating: "]", count: 998)
+        #expect(try words(closed) == [closed])
+        #expect(try words("[ [a b] [c d").count == 4)
+    }
+
     @Test("end at a pipe, whose other side is the system's")
     func pipes() throws {
         let line = try Words.split("ls /x | grep 'a|b' | head -3 ")

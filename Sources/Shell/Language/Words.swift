@@ -55,6 +55,9 @@ public struct Words {
     private var line = InputLine()
     /// The word being read has quotes in it.
     private var isQuoted = false
+    /// Of every bracket that a search for the end of one has passed: just past the one that closes it; nil when it stays
+    /// open. A line of nothing but open brackets is searched once, not from each of them.
+    private var bracketEnds: [Int: Int?] = [:]
 
     /// - Parameter variable: the value of `$name`; nil when there is none.
     public static func split(
@@ -164,8 +167,8 @@ public struct Words {
             case "$": word += try expansion()
             case "[",
                 "(" where word.isEmpty,
-                "{" where word.isEmpty && beginsDict:
-                let end = bracketEnd ?? position + 1
+                "{" where word.isEmpty && beginsDict():
+                let end = bracketEnd() ?? position + 1
                 word.append(contentsOf: scalars[position..<end])
                 position = end
             default:
@@ -236,32 +239,34 @@ public struct Words {
     }
 
     /// Just past the bracket that closes the one here, strings in it skipped; nil when it stays open.
-    private var bracketEnd: Int? {
-        var depth = 0
+    private mutating func bracketEnd() -> Int? {
+        if let known = bracketEnds[position] { return known }
+        var open: [Int] = []
         var quote: Unicode.Scalar?
         var index = position
         while index < scalars.count {
             let scalar = scalars[index]
-            if let open = quote {
-                if scalar == "\\" { index += 1 } else if scalar == open { quote = nil }
+            if let mark = quote {
+                if scalar == "\\" { index += 1 } else if scalar == mark { quote = nil }
             } else {
                 switch scalar {
                 case "'", "\"": quote = scalar
-                case "[", "(", "{": depth += 1
+                case "[", "(", "{": open.append(index)
                 case "]", ")", "}":
-                    depth -= 1
-                    if depth == 0 { return index + 1 }
+                    if let start = open.popLast() { bracketEnds[start] = .some(index + 1) }
+                    if open.isEmpty { return index + 1 }
                 default: break
                 }
             }
             index += 1
         }
+        for start in open { bracketEnds[start] = .some(nil) }
         return nil
     }
 
     /// `{}` or `{KEY: …}`, and not a pattern's `{a,b}`.
-    private var beginsDict: Bool {
-        guard let end = bracketEnd else { return false }
+    private mutating func beginsDict() -> Bool {
+        guard let end = bracketEnd() else { return false }
         return end == position + 2 || scalars[position..<end].contains(":")
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 import ZODB
@@ -57,6 +58,36 @@ struct RevertCommandTests {
         #expect(desk.run("undo \(desk.session.snapshot.hex) -y").code == .done)
         #expect(desk.run("revert //@\(before)").code == .done)
         #expect(desk.run("get //a/.title").output == "spoilt\n")
+    }
+
+    @Test("asks before it takes away what was made since, by its names")
+    func losses() throws {
+        let desk = try Desk(answers: ["n", "y"])
+        let before = desk.session.snapshot.hex
+        let a = ("a", Made.reference(1, "app.Thing")), b = ("b", Made.reference(1, "app.Thing"))
+        let made = (3...14).map { ("new\($0)", Made.reference(UInt64($0), "app.Thing")) }
+        var records: [UInt64: [UInt8]] = [0: Made.root([a, b] + made)]
+        for number in 3...14 { records[UInt64(number)] = Desk.thing("new") }
+        try Desk.commit(records, to: desk.database)
+        _ = desk.run("refresh")
+        let refused = desk.run("revert //@\(before)")
+        #expect(refused.code == .refused)
+        #expect(desk.session.stagedCount == 0)
+        let question = try #require(desk.questions.withLock { $0.last })
+        #expect(question.contains("This takes away 13 items that were not there at "), "\(question)")
+        #expect(question.contains("//b, //new3, //new4"), "\(question)")
+        #expect(question.contains(", …. Stage it?"), "\(question)")
+        #expect(desk.run("revert //@\(before)").code == .done)
+        #expect(desk.run("abort").code == .done)
+        #expect(desk.run("revert -y //@\(before)").code == .done)
+        // What was there then is not asked about.
+        #expect(desk.run("ls //").output == "a\nb\n")
+        let nobody = try Desk(.interactive, answers: nil)
+        try Desk.commit(records, to: nobody.database)
+        _ = nobody.run("refresh")
+        let outcome = nobody.run("revert //@~1")
+        #expect(outcome.code == .refused)
+        #expect(outcome.errors.contains("-y answers beforehand"), "\(outcome.errors)")
     }
 
     @Test("wants a time, and a name that nothing else has taken")

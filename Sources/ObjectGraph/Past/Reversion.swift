@@ -23,6 +23,8 @@ public struct Reversion {
         public var broughtBack: [ObjectID] = []
         /// How many objects were looked at.
         public var count = 0
+        /// The objects that were asked for, and with `isRecursive` those below them: not what makes them up.
+        public var places: [Place] = []
     }
 
     private let workspace: Workspace
@@ -75,6 +77,7 @@ public struct Reversion {
                 throw .storage(error)
             }
             result.count += 1
+            if !isPart { result.places.append(place) }
             if result.count.isMultiple(of: 100) { progress(result.count) }
             name(oid, place)
             try stage(subject, &result)
@@ -212,6 +215,37 @@ public struct Reversion {
         } catch .noSuchObject, .noRevision {
             return false
         }
+    }
+
+    // MARK: What goes
+
+    /// What a container has in the state that the edits are based on and not with the edits: entries whose name is gone, or
+    /// leads to another object.
+    public func lostEntries(of container: ObjectID) throws(StorageError) -> [Node] {
+        guard let view = workspace.stagedView else { return [] }
+        let before: Subject
+        let after: Subject
+        do throws(StorageError) {
+            before = try workspace.subject(of: .object(container, at: workspace.basis))
+            after = try workspace.subject(of: .object(container, at: view))
+        } catch {
+            // It was not there, or is damaged: nothing of it can be lost.
+            if error.isAboutOneObject { return [] }
+            throw error
+        }
+        var kept: [Component: ObjectID?] = [:]
+        let items = try workspace.items(of: after)
+        while let node = try items.next() {
+            if let component = node.component { kept[component] = .some(node.isObject ? node.oid : nil) }
+        }
+        var lost: [Node] = []
+        let old = try workspace.items(of: before)
+        while let node = try old.next() {
+            guard let component = node.component else { continue }
+            if let other = kept[component], !node.isObject || other == node.oid { continue }
+            lost.append(node)
+        }
+        return lost
     }
 
     // MARK: What is below it

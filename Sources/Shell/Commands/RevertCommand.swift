@@ -16,6 +16,7 @@ struct RevertCommand: EditingCommand {
         that say that their parent is elsewhere. What was deleted since and is referred to again comes back with it.
         An object that its container has lost is put back there. Of an attribute, a key or an element only that value comes
         back, whatever else has changed in the object.
+        What was put into a container since then goes: that is asked about, with its names.
         """
     static let examples = [
         CommandExample("revert /Plone/news@yesterday", "the object as it was this time yesterday"),
@@ -43,7 +44,9 @@ struct RevertCommand: EditingCommand {
                 try revertValue(old, path, session)
                 continue
             }
-            broughtBack += try stage(old, text, workspace, session).broughtBack.count
+            let result = try stage(old, text, workspace, session)
+            broughtBack += result.broughtBack.count
+            try confirmLosses(result, old.at, session)
             if !path.steps.isEmpty { try putBack(old, path, text, session) }
         }
         return broughtBack == 0
@@ -61,6 +64,28 @@ struct RevertCommand: EditingCommand {
             throw failure
         }
     }
+
+    /// Entries that were made since, and that the container of then does not have.
+    private func confirmLosses(_ result: Reversion.Result, _ tid: TransactionID, _ session: Session) throws {
+        guard !editing.isConfirmed else { return }
+        let reversion = Reversion(try session.workspace)
+        var lost: [String] = []
+        for place in result.places {
+            for node in try reversion.lostEntries(of: place.node.oid) {
+                var path = place.path
+                if let component = node.component { path.steps.append(.child(component)) }
+                lost.append(path.description)
+            }
+        }
+        guard !lost.isEmpty else { return }
+        let names = lost.prefix(Self.shown).joined(separator: ", ") + (lost.count > Self.shown ? ", …" : "")
+        try Confirmation(session: session).require(
+            "This takes away \(counted(lost.count, "item")) that \(lost.count == 1 ? "was" : "were") not there at "
+                + "\(TimeText.local(tid, session.settings.usesUTC ? .utc : .system)): \(names). Stage it?",
+            isGiven: editing.isConfirmed)
+    }
+
+    private static let shown = 10
 
     private func stage(
         _ old: Place, _ text: String, _ workspace: Workspace, _ session: Session

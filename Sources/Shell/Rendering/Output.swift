@@ -60,6 +60,7 @@ public final class Output {
             } else if errno == EPIPE {
                 throw Closed()
             } else if errno == EAGAIN {
+                if Signals.wasToldToEnd { throw StorageError.interrupted }
                 var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 poll(&waiting, 1, 100)
             } else if errno != EINTR {

@@ -13,12 +13,15 @@ internal import ZODB
 final class Child {
     private var descriptor: Int32
     private let process: pid_t
+    private let modes = TerminalModes()
 
     /// - Throws: `ShellFailure` when there is no process to be had.
     init(_ command: String) throws {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { throw ShellFailure(.io("running '\(command)'", errno: errno)) }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        // Our end alone: who does not read is waited for, but not when we are told to end.
+        _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
         let process = Self.spawn(command, input: ends[0])
         close(ends[0])
         guard case .success(let process) = process else {
@@ -45,7 +48,7 @@ final class Child {
         guard descriptor >= 0 else { return 0 }
         close(descriptor)
         descriptor = -1
-        return Self.exitStatus(of: process)
+        return Self.exitStatus(of: process, modes)
     }
 
     /// Runs a command that has the terminal to itself; Ctrl-C is for the command alone meanwhile.
@@ -59,8 +62,9 @@ final class Child {
             sigaction(SIGINT, &interrupt, nil)
             sigaction(SIGQUIT, &quit, nil)
         }
+        let modes = TerminalModes()
         guard case .success(let process) = spawn(command, input: nil) else { return 127 }
-        return exitStatus(of: process)
+        return exitStatus(of: process, modes)
     }
 
     private struct SpawnError: Error {
@@ -90,13 +94,54 @@ final class Child {
         return number == 0 ? .success(process) : .failure(SpawnError(number: number))
     }
 
-    private static func exitStatus(of process: pid_t) -> Int32 {
+    /// Waits for the end of a child; told to end ourselves, we tell it, and whatever it has started, and leave the terminal
+    /// as it was.
+    private static func exitStatus(of process: pid_t, _ modes: TerminalModes) -> Int32 {
         var status: Int32 = 0
-        while waitpid(process, &status, 0) < 0 {
-            if errno != EINTR { return 127 }
+        var pause: UInt32 = 500
+        var told: [pid_t] = []
+        var end = ContinuousClock.now
+        while true {
+            // Not a plain wait: a signal that comes just before it would be heard after it.
+            let result = waitpid(process, &status, WNOHANG)
+            if result == process { break }
+            if result < 0, errno != EINTR { return 127 }
+            if Signals.wasToldToEnd {
+                if told.isEmpty {
+                    told = Descendants.all(of: process)
+                    end = .now + grace
+                    for process in told.reversed() { kill(process, SIGTERM) }
+                } else if ContinuousClock.now >= end {
+                    for process in told { kill(process, SIGKILL) }
+                }
+            }
+            usleep(pause)
+            pause = min(pause * 2, 20_000)
+        }
+        if !told.isEmpty {
+            while ContinuousClock.now < end, told.contains(where: { kill($0, 0) == 0 }) { usleep(5000) }
+            modes.restore()
         }
         let signal = status & 0x7f
         return signal == 0 ? status >> 8 & 0xff : 128 + signal
+    }
+
+    /// So long a child may take to end in good order.
+    private static let grace = Duration.seconds(2)
+}
+
+/// How the terminal is set, to be restored when what had it was ended before it could.
+private struct TerminalModes {
+    private var modes: termios?
+
+    init() {
+        var modes = termios()
+        if tcgetattr(0, &modes) == 0 { self.modes = modes }
+    }
+
+    func restore() {
+        guard var modes else { return }
+        tcsetattr(0, TCSANOW, &modes)
     }
 }
 

@@ -31,7 +31,9 @@ public final class Signals: EditorEventSource {
     /// Raised by Ctrl-C, by SIGTERM and SIGHUP, and by `ring(after:)`.
     public var interruption: Interruption { Self.state.interruption }
     /// SIGTERM or SIGHUP came: leave.
-    public var isTerminated: Bool { Self.state.isTerminated.load(ordering: .relaxed) }
+    public var isTerminated: Bool { Self.wasToldToEnd }
+    /// The same, for what has no signals at hand.
+    static var wasToldToEnd: Bool { state.isTerminated.load(ordering: .relaxed) }
 
     /// Installs the handlers, for the whole process.
     /// - Parameter endsAtSecondInterrupt: a second Ctrl-C ends the program at once, should the first not be heard.

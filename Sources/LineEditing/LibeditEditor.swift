@@ -29,10 +29,9 @@ public final class LibeditEditor: LineEditor {
     ///
     /// - Parameters:
     ///   - historyPath: where lines are kept from one run to the next; nil: nowhere.
-    ///   - patience: how long a completion may take before it has to show what it has: less than the 150 ms that a
-    ///     person may be kept waiting, because whoever is told to stop takes a moment to hear it.
+    ///   - patience: how long a completion may take before it has to show what it has.
     public init?(
-        historyPath: String?, patience: Duration = .milliseconds(100), events: (any EditorEventSource)?,
+        historyPath: String?, patience: Duration, events: (any EditorEventSource)?,
         completer: @escaping Completer
     ) {
         guard let editor = libedit_start("zeoshell") else { return nil }

@@ -89,11 +89,12 @@ struct ConnectionTests {
             Thread.sleep(forTimeInterval: 0.2)
             interruption.raise()
         }
-        let start = ContinuousClock.now
+        // Without the interruption it would be the server's silence that ends it.
         #expect(throws: StorageError.interrupted) {
-            _ = try ZEOClientStorage(.host("127.0.0.1", port: server.port), interruption: interruption)
+            _ = try ZEOClientStorage(
+                .host("127.0.0.1", port: server.port), .init(greetingTimeout: .seconds(600)),
+                interruption: interruption)
         }
-        #expect(ContinuousClock.now - start < .seconds(3))
     }
 
     // MARK: With Python
@@ -196,17 +197,18 @@ struct ConnectionTests {
         server.resume()
         #expect(storage.isConnected)
         #expect(try storage.load(.root, at: .latest).data.count > 10)
-        #expect(try storage.ping() < .seconds(20))
+        #expect(try storage.ping() < .seconds(60))
     }
 
     @Test("a server that stops answering is waited for so long as was said", .needs(.zeo6))
     func replyTimeout() throws {
         let server = try PythonServer(.zeo6, serving: ["1": SampleData.path("fs/undo.fs")])
         let storage = try ZEOClientStorage(
-            server.endpoint, .init(greetingTimeout: .seconds(20), replyTimeout: .milliseconds(300), cacheCapacity: 0),
+            // The server answers the first calls, of the registration, within this even on a busy machine.
+            server.endpoint, .init(greetingTimeout: .seconds(20), replyTimeout: .seconds(3), cacheCapacity: 0),
             interruption: Interruption())
         server.pause()
-        let silent = ConnectionFailure.silent(address: storage.name, seconds: 0.3)
+        let silent = ConnectionFailure.silent(address: storage.name, seconds: 3)
         #expect(try Self.failure({ _ = try storage.load(.root, at: .latest) }) == silent)
         #expect(try Self.failure({ _ = try storage.ping() }) == silent)
         server.resume()
@@ -227,7 +229,8 @@ struct ConnectionTests {
 
         server.pause()
         Thread.detachNewThread { [processID = server.processID] in
-            Thread.sleep(forTimeInterval: 0.2)
+            // Long enough for the call to be under way.
+            Thread.sleep(forTimeInterval: 1)
             kill(processID, SIGKILL)
         }
         guard case .lost = try Self.failure({ _ = try storage.ping() }) else { throw CancellationError() }
@@ -240,7 +243,7 @@ struct ConnectionTests {
         try commitOffline(server, 3)
         try server.start()
         #expect(LiveChangeTests.eventually { storage.isConnected })
-        #expect(try storage.ping() < .seconds(20))
+        #expect(try storage.ping() < .seconds(60))
         let after = try storage.lastTransaction()
         #expect(after > before)
         #expect(try storage.poll() == [Invalidation(tid: after, oids: [.root])])

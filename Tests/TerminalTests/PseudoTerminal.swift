@@ -16,6 +16,8 @@ final class PseudoTerminal {
 
     /// How long anything may take, on a machine that has much else to do.
     private static let patience = 60.0
+    /// How long the last words of a program may take that has ended, when something it started keeps the terminal open.
+    private static let farewell = 5.0
 
     /// TIOCSPTLCK and TIOCGPTN of asm-generic/ioctls.h; POSIX_SPAWN_SETSID of spawn.h.
     private static let setLock: UInt = 0x4004_5431
@@ -101,6 +103,20 @@ final class PseudoTerminal {
         }
     }
 
+    /// Types something again and again until a line of the screen holds `text`: for what is lost when it comes too early.
+    func send(_ keys: String, untilThereIs text: String) throws {
+        func isThere(_ screen: Screen) -> Bool { screen.lines.contains { $0.contains(text) } }
+        let deadline = Date().addingTimeInterval(Self.patience)
+        while !isThere(screen) {
+            guard Date() < deadline else { throw Failure(description: "no '\(text)' on the screen:\n\(screen.text)") }
+            send(keys)
+            let pause = Date().addingTimeInterval(1)
+            while Date() < pause, !isThere(screen) {
+                guard try readMore(until: Date().addingTimeInterval(0.05)) else { break }
+            }
+        }
+    }
+
     /// Waits until a line of the screen holds `text`.
     func wait(for text: String) throws {
         try wait(for: "'\(text)'") { screen in screen.lines.contains { $0.contains(text) } }
@@ -120,18 +136,15 @@ final class PseudoTerminal {
             if waitpid(process, &raw, WNOHANG) == process {
                 let ended = raw & 0x7f == 0 ? raw >> 8 & 0xff : 128 + raw & 0x7f
                 status = ended
-                // The end may be seen before the last words are read.
-                while hasMore, try readMore(until: Date()) {}
+                // The end may be seen before the last words are there to be read: they are when the terminal says that
+                // nobody has it open any more. Whoever else still has it is not waited for long.
+                let end = Date().addingTimeInterval(Self.farewell)
+                while Date() < end, try readMore(until: end) {}
                 return ended
             }
             guard Date() < deadline else { throw Failure(description: "still running:\n\(screen.text)") }
             _ = try readMore(until: Date().addingTimeInterval(0.05))
         }
-    }
-
-    private var hasMore: Bool {
-        var waiting = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
-        return poll(&waiting, 1, 0) > 0
     }
 
     /// - Returns: false when the program has closed the terminal.

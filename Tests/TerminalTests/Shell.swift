@@ -16,7 +16,7 @@ final class Shell {
         let home = home ?? self.home
         let basic = [
             "HOME": home.path, "XDG_STATE_HOME": home.appending(path: "state").path, "TERM": "vt100", "TZ": "UTC",
-            "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8",
+            "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "ZEOSHELL_COMPLETION_TIME": "60",
         ]
         terminal = try PseudoTerminal(
             BuiltProgram.zeoshell.url.path, [file] + arguments, environment: basic.merging(environment) { $1 },

@@ -84,7 +84,7 @@ public final class PythonServer {
         try process.run()
         self.process = process
         self.lifeline = lifeline
-        for _ in 0..<1200 {
+        for _ in 0..<3600 {
             if hasGreeted() { return }
             guard process.isRunning else { break }
             usleep(50_000)

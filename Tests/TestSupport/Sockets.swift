@@ -7,26 +7,41 @@ import Synchronization
     import Musl
 #endif
 
-/// A TCP port that nobody listens at, at the moment.
+/// A TCP port for a program that has to be told one: nobody listens at it, and nobody is given it by chance.
+///
+/// Not one that the system chose: between its being chosen and the program's binding it the system may give it to others, as
+/// the port of an outgoing connection too, and on a busy machine that takes seconds. The system chooses above 32,768 (Linux,
+/// `ip_local_port_range`); these lie below, each is given once in a process, and two processes begin at different places.
 public enum FreePort {
     public struct None: Error {}
 
+    private static let range = 15_000..<32_000
+    private static let next = Mutex(Int(getpid()) * 67 % range.count)
+
     public static func find() throws -> Int {
-        let listener = try ListeningSocket()
-        return listener.port
+        for _ in range {
+            let port = next.withLock { next in
+                next = (next + 1) % range.count
+                return range.lowerBound + next
+            }
+            if (try? ListeningSocket(port: port)) != nil { return port }
+        }
+        throw None()
     }
 }
 
-/// A listening TCP socket on 127.0.0.1, on a port of the system's choice.
+/// A listening TCP socket on 127.0.0.1.
 struct ListeningSocket: ~Copyable {
     let descriptor: Int32
     let port: Int
 
-    init() throws {
+    /// - Parameter port: 0 for one of the system's choice.
+    init(port wanted: Int = 0) throws {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         self.descriptor = descriptor
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(wanted).bigEndian
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafeMutablePointer(to: &address) { pointer in
@@ -35,7 +50,10 @@ struct ListeningSocket: ~Copyable {
                     && getsockname(descriptor, address, &size) == 0
             }
         }
-        guard bound else { throw FreePort.None() }
+        guard bound else {
+            close(descriptor)
+            throw FreePort.None()
+        }
         port = Int(UInt16(bigEndian: address.sin_port))
     }
 

@@ -77,7 +77,7 @@ public final class ZopeSite {
         try process.run()
         self.process = process
         self.lifeline = lifeline
-        for _ in 0..<1200 {
+        for _ in 0..<3600 {
             if ClientSocket(port: port) != nil { return }
             guard process.isRunning else { break }
             usleep(50_000)

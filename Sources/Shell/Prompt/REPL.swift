@@ -27,7 +27,8 @@ final class REPL {
         let isUTF8 = Terminal.useUTF8()
         if session.terminal.outputIsTerminal, !session.terminal.isDumb {
             let path = session.environment.stateDirectory().map { $0 + "/zeoshell/history" }
-            let editor = LibeditEditor(historyPath: path, events: signals) { line, cursor, deadline in
+            let editor = LibeditEditor(historyPath: path, patience: patience(session.environment), events: signals) {
+                line, cursor, deadline in
                 signals.limited(until: deadline) {
                     Completion(session).completions(line, cursor)
                 }
@@ -35,6 +36,14 @@ final class REPL {
             if let editor { return (editor, isUTF8) }
         }
         return (PlainLineReader(showsPrompt: session.terminal.outputIsTerminal, events: signals), isUTF8)
+    }
+
+    /// How long a completion may take: `$ZEOSHELL_COMPLETION_TIME` in seconds, for slow lines. By default less than the 150 ms
+    /// that a person may be kept waiting, because whoever is told to stop takes a moment to hear it.
+    private static func patience(_ environment: Environment) -> Duration {
+        guard let text = environment["ZEOSHELL_COMPLETION_TIME"], let seconds = Double(text), seconds > 0, seconds < 1e6
+        else { return .milliseconds(100) }
+        return .seconds(seconds)
     }
 
     /// - Returns: 0, or 143 when the program was told to end.

@@ -139,7 +139,7 @@ final class ServerTransaction: StorageTransaction {
         let reply = storage.request(.vote(id)) { value throws(MalformedReply) in try Reply.vote(value) }
         do throws(StorageError) {
             try outflow.send(reply)
-            return try reply.waiting.value(storage.interruption)
+            return try storage.wait(for: reply)
         } catch {
             guard case .undoFailed(_, let obstacles) = error else { throw withoutTrace(error) }
             throw .undoFailed(undoneTransaction(obstacles), obstacles)
@@ -218,9 +218,11 @@ final class ServerTransaction: StorageTransaction {
         }
         phase = .ended
         defer { storage.gate.leave() }
-        guard let result = reply.waiting.value(storage.interruption, grace: Self.grace) else {
+        let limit = storage.options.replyTimeout
+        guard let result = reply.waiting.value(storage.interruption, grace: Self.grace, within: limit) else {
             storage.drop(outflow.attempt)
-            throw inDoubt("the server has not confirmed the commit, and we did not wait any longer")
+            let time = storage.interruption.isRaised ? nil : limit.map { " within \(Self.seconds($0)) s" }
+            throw inDoubt("the server has not confirmed the commit\(time ?? ""), and we did not wait any longer")
         }
         switch result {
         case .success(let tid?): return tid
@@ -231,6 +233,12 @@ final class ServerTransaction: StorageTransaction {
             storage.drop(outflow.attempt)
             throw inDoubt("the server failed to finish the commit: \(error)")
         }
+    }
+
+    /// `3`, not `3.0`.
+    private static func seconds(_ duration: Duration) -> String {
+        let seconds = duration / .seconds(1)
+        return seconds == seconds.rounded() ? String(Int(seconds)) : String(seconds)
     }
 
     private func inDoubt(_ why: String) -> StorageError { .connection(.lost(address: storage.name, why)) }

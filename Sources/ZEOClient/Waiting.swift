@@ -53,16 +53,21 @@ final class Waiting<Value: Sendable>: Sendable {
     }
 
     /// Waits for what had better be known, also when the user wants to stop: for so long then, and no longer.
+    /// - Parameter limit: how long to wait at most; nil: as long as it takes.
     /// - Returns: nil when it did not come in time.
-    func value(_ interruption: Interruption, grace: Duration) -> Result<Value, StorageError>? {
+    func value(
+        _ interruption: Interruption, grace: Duration, within limit: Duration? = nil
+    ) -> Result<Value, StorageError>? {
         var deadline: ContinuousClock.Instant?
+        let end = limit.map { ContinuousClock.now + $0 }
         while true {
             if arrival.lock(whenValue: .here, timeoutSeconds: Self.patience) {
                 arrival.unlock()
                 if let result = result.withLock({ $0 }) { return result }
             }
-            guard interruption.isRaised else { continue }
             let now = ContinuousClock.now
+            if let end, now >= end { return nil }
+            guard interruption.isRaised else { continue }
             if let deadline, now >= deadline { return nil }
             deadline = deadline ?? now + grace
         }

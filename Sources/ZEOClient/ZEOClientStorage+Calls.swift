@@ -96,8 +96,8 @@ extension ZEOClientStorage {
         return try wait(for: pending)
     }
 
-    /// Waits for the reply to a read, as long as the user is willing to.
-    private func wait<Value: Sendable>(for pending: PendingReply<Value>) throws(StorageError) -> Value {
+    /// Waits for a reply without which nothing has changed, as long as the user is willing to, and as `replyTimeout` says.
+    func wait<Value: Sendable>(for pending: PendingReply<Value>) throws(StorageError) -> Value {
         try pending.waiting.value(interruption, within: options.replyTimeout, from: name)
     }
 

@@ -60,7 +60,7 @@ private final class CurrentRecordCursor: Cursor {
         guard let (oid, reply) = asked else { return nil }
         asked = nil
         do throws(StorageError) {
-            let step = try reply.waiting.value(storage.interruption)
+            let step = try storage.wait(for: reply)
             following = step.next
             // Failing to send ahead is the next call's failure, not this one's.
             _ = try? ask()

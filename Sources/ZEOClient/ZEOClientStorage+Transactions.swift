@@ -53,7 +53,7 @@ final class TransactionIterator: Cursor {
             try Reply.iterator(value)
         }
         attempt = try storage.send([start])
-        id = try start.waiting.value(storage.interruption)
+        id = try storage.wait(for: start)
     }
 
     deinit {

@@ -25,7 +25,7 @@ extension ZEOClientStorage: UndoableStorage {
             }
             try send(requests)
             let before = oids.count
-            for request in requests { oids += try request.waiting.value(interruption) }
+            for request in requests { oids += try wait(for: request) }
             guard oids.count > before else { throw .unsupported("the server \(name) gives no object ids") }
         }
         return Array(oids.prefix(count))

@@ -130,9 +130,9 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         let info = request(.getInfo) { value throws(MalformedReply) in try ServerInformation(value) }
         let status = request(.serverStatus) { value throws(MalformedReply) in Reply.status(value) }
         try send([info, status])
-        let server = try info.waiting.value(interruption)
+        let server = try wait(for: info)
         // A storage may be unable to tell; what is shown is only less then.
-        let figures = (try? status.waiting.value(interruption)) ?? []
+        let figures = (try? wait(for: status)) ?? []
         let welcome = state.withLock { $0.welcome }
         let dialect = welcome?.dialect.description ?? "?"
         var details = [StorageInformation.Detail("storage name", options.storage)]

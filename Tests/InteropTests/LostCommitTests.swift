@@ -143,6 +143,67 @@ struct LostCommitTests {
     }
 
     @Test(
+        "a server that hangs is waited for so long as was said: at the vote nothing was written, at the end nobody knows",
+        arguments: ServerKind.all)
+    func hangingServer(_ kind: ServerKind) throws {
+        let server = try kind.serve()
+        let (_, oid, tid) = try WritingTests.prepare(server)
+        let storage = try ZEOClientStorage(
+            server.endpoint,
+            .init(readOnly: false, greetingTimeout: .seconds(20), replyTimeout: .seconds(4), cacheCapacity: 0))
+        let voting = try storage.begin(Self.metadata("v"))
+        try voting.store(Record.mapping("k", "vote"), for: oid, basedOn: tid)
+        server.pause()
+        #expect(
+            try ConnectionTests.failure { _ = try voting.vote() } == .silent(address: storage.name, seconds: 4))
+        voting.abort()
+        server.resume()
+        // The server was told to forget it, and gives the next one its turn.
+        let transaction = try #require(
+            try Self.patiently { () -> (any StorageTransaction)? in
+                let transaction = try storage.begin(Self.metadata("f"))
+                try transaction.store(Record.mapping("k", "finish"), for: oid, basedOn: tid)
+                do {
+                    _ = try transaction.vote()
+                    return transaction
+                } catch StorageError.connection {
+                    transaction.abort()
+                    return nil
+                }
+            })
+        server.pause()
+        let failure = try ConnectionTests.failure { _ = try transaction.finish() }
+        guard case .lost(_, let why) = failure else { throw CancellationError() }
+        #expect(why == "the server has not confirmed the commit within 4 s, and we did not wait any longer")
+        server.resume()
+        let trace = CommitTrace(
+            metadata: Self.metadata("f"), since: tid, stores: [.init(oid: oid, data: Record.mapping("k", "finish"))])
+        let outcome = try #require(
+            try Self.patiently { () -> CommitOutcome? in
+                do {
+                    return try storage.outcome(of: trace)
+                } catch StorageError.connection {
+                    return nil
+                }
+            })
+        // Whether it heard the end before the connection's is the server's affair; what is found out is true.
+        let current = try storage.load(oid, at: .latest)
+        switch outcome {
+        case .committed(let made): #expect(current.serial == made)
+        case .notCommitted: #expect(current.serial == tid)
+        case .unknown(let why): Issue.record("\(why)")
+        }
+    }
+
+    /// Tries until there is a value: a server that goes on after a pause may be slow at first.
+    private static func patiently<Value>(_ body: () throws -> Value?) throws -> Value? {
+        for _ in 0..<20 {
+            if let value = try body() { return value }
+        }
+        return nil
+    }
+
+    @Test(
         "who takes longer than the server's transaction-timeout is disconnected, and has not committed", .needs(.zeo6))
     func transactionTimeout() throws {
         let server = try PythonServer(.zeo6, serving: ["1": ""], options: " transaction-timeout 1")

@@ -12,7 +12,15 @@ struct ConflictReport {
         // What others committed is known once the server's word of it has arrived.
         _ = try? (try? session.storage as? any RemoteStorage)?.ping()
         _ = try? session.poll()
-        guard case .conflict(let oid, let committed, _) = error else { return ShellFailure(error) }
+        guard case .conflict(let oid, let committed, _) = error else {
+            var failure = ShellFailure(error)
+            if case .connection(.silent) = error {
+                failure.what += "; nothing was written"
+                failure.advice =
+                    "the server hangs, or another client is committing: 'commit' tries again, --timeout SECONDS waits longer"
+            }
+            return failure
+        }
         session.transaction.conflicts[oid] = committed
         var failure = ShellFailure(error, at: path(of: oid))
         failure.what = what(oid, committed)

@@ -11,7 +11,7 @@ public struct OutgoingReference: Sendable {
     public var target: ObjectID? { reference.kind == .strong ? reference.oid : nil }
 
     /// It leads back to a container, by the names that are in use for that.
-    var isUpward: Bool {
+    public var isUpward: Bool {
         switch place.node.component {
         case .attribute("__parent__"), .attribute("aq_parent"), .attribute("__primary_parent__"): true
         default: false
@@ -62,10 +62,13 @@ extension Workspace {
     /// Objects that refer to any of `targets`, found by going through the current record of every object.
     ///
     /// Only current records can be gone through, whatever the workspace shows. Records that are damaged are passed over.
-    /// - Parameter progress: called now and then with the number of records read.
+    /// - Parameters:
+    ///   - progress: called now and then with the number of records read.
+    ///   - isWanted: asked now and then; with no the search ends, with what it has. A file is always gone through to its end.
     /// - Throws: `unsupported` when the storage cannot list its objects; `interrupted`.
     public func referrers(
-        of targets: Set<ObjectID>, progress: @escaping (Int) -> Void = { _ in }
+        of targets: Set<ObjectID>, progress: @escaping (Int) -> Void = { _ in },
+        isWanted: @escaping () -> Bool = { true }
     ) throws(StorageError) -> any Cursor<Referrer> {
         guard let storage = storage as? any CurrentRecordStorage else {
             throw .unsupported("this storage cannot list its objects, so nobody can tell who refers to one")
@@ -80,9 +83,10 @@ extension Workspace {
         return GeneratingCursor { () throws(StorageError) -> Referrer? in
             while let current = try records.next() {
                 count += 1
-                if count.isMultiple(of: 256) {
+                if count.isMultiple(of: 64) {
                     try interruption.check()
                     progress(count)
+                    guard isWanted() else { return nil }
                 }
                 guard current.revision.data.withUnsafeBytes({ Self.mayMention($0, needles) }),
                     let referrer = Self.referrer(current, to: targets)

@@ -292,6 +292,27 @@ struct ChangeLiveTests {
         #expect(try server.client("print(root['answer'], root['other'])") == "42 z\n")
     }
 
+    @Test("rm asks when an object of a server is referred to from elsewhere")
+    func referrers() throws {
+        let server = try PythonServer(.zeo6, serving: ["1": ""])
+        try server.client(
+            """
+            from persistent.mapping import PersistentMapping
+            root['shared'] = PersistentMapping()
+            root['user'] = PersistentMapping({'of': root['shared']})
+            root['alone'] = PersistentMapping()
+            transaction.commit()
+            """)
+        let (shell, name) = try connect(server)
+        try shell.waitForPrompt("\(name) RW ›")
+        shell.terminal.send("rm //shared\n")
+        try shell.terminal.wait(for: "1 other object refers to //shared, which 'referrers' lists. Remove it? [y/N]")
+        shell.terminal.send("n\n")
+        try shell.terminal.wait(for: "not confirmed: nothing was done")
+        shell.terminal.send("rm //alone\n")
+        try shell.waitForPrompt("\(name) RW *1 ›")
+    }
+
     @Test("production wants its name typed")
     func production() throws {
         let server = try PythonServer(.zeo6, serving: ["1": ""])

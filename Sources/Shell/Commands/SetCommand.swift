@@ -99,8 +99,8 @@ struct RemoveCommand: EditingCommand {
     static let discussion = """
         A container that is not empty wants -r, and asks. The objects themselves stay in the storage, out of reach, until
         it is packed. Before that, 'undo' brings them back.
-        Whether others refer to an object is looked up in a file; a server would have to send everything: there
-        'referrers PATH' does it.
+        Whether others refer to an object is looked up before, unless -y says yes to whatever it may be. In a server's database
+        that takes long; there it is done for a few seconds, and it says so when that was not enough.
         """
     static let examples = [
         CommandExample("rm /Plone/broken", "one object"),
@@ -157,10 +157,18 @@ struct RemoveCommand: EditingCommand {
                 "\(place) contains \(counted(count, "item")). Remove it with all of them?",
                 isGiven: editing.isConfirmed)
         }
-        let others = try referrers(of: place, session)
-        guard others > 0 else { return }
+        guard !editing.isConfirmed else { return }
+        let others = try OutsideReferrers(session).count(of: place)
+        if let reason = others.incompleteness {
+            Diagnostics.note(
+                "whether other objects refer to \(place) was not looked up to the end (\(reason)): 'referrers \(place)' does it",
+                format: session.settings.format ?? .plain)
+        }
+        guard others.count > 0 else { return }
+        let isOne = others.count == 1 && others.incompleteness == nil
         try confirmation.require(
-            "\(counted(others, "other object")) refer\(others == 1 ? "s" : "") to \(place), which 'referrers' lists. "
+            (others.incompleteness == nil ? "" : "At least ")
+                + "\(counted(others.count, "other object")) refer\(isOne ? "s" : "") to \(place), which 'referrers' lists. "
                 + "Remove it?", isGiven: editing.isConfirmed)
     }
 
@@ -172,29 +180,6 @@ struct RemoveCommand: EditingCommand {
         if let count = try? workspace.knownCount(of: subject) { return count }
         var count = 0
         while count < 1000, (try? items.next()) != nil { count += 1 }
-        return count
-    }
-
-    /// How many objects refer to it, apart from its container and what lies in it; 0 where that takes too long to know.
-    private func referrers(of place: Place, _ session: Session) throws -> Int {
-        let workspace = try session.workspace
-        guard !(workspace.storage is any RemoteStorage), !editing.isConfirmed, session.questions != nil else {
-            return 0
-        }
-        let referrers = try workspace.referrers(of: [place.node.oid]) {
-            session.progress.update("looking for referrers", $0, "objects")
-        }
-        let inside = Set(place.way.map(\.node.oid))
-        var count = 0
-        while let referrer = try referrers.next() {
-            let isUpward = referrer.references.allSatisfy { reference in
-                switch reference.place.node.component {
-                case .attribute("__parent__"), .attribute("aq_parent"): true
-                default: false
-                }
-            }
-            if !isUpward, !inside.contains(referrer.oid), workspace.stagedObject(referrer.oid) == nil { count += 1 }
-        }
         return count
     }
 }

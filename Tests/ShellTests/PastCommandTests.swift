@@ -214,6 +214,20 @@ struct BisectCommandTests {
         #expect(desk.run("bisect -o json -- cat //a").output.hasPrefix("{\"tid\":\"\(tid.hex)\""))
     }
 
+    @Test("an object that did not exist at first, was there, and is gone: since when is found without --good")
+    func madeLater() throws {
+        let desk = try Desk()
+        _ = try history(desk)
+        let made = Made.root([("a", Made.reference(1, "app.Thing")), ("late", Made.reference(2, "app.Thing"))])
+        try Desk.commit([0: made], to: desk.database)
+        for number in 0..<5 { try Desk.commit([2: Desk.thing("kept \(number)")], to: desk.database) }
+        let gone = try Desk.commit([0: Made.root([("a", Made.reference(1, "app.Thing"))])], to: desk.database)
+        for number in 0..<9 { try Desk.commit([2: Desk.thing("gone \(number)")], to: desk.database) }
+        _ = desk.run("refresh")
+        let outcome = desk.run("bisect -o json -- cat //late")
+        #expect(outcome.output.hasPrefix("{\"tid\":\"\(gone.hex)\""), "\(outcome)")
+    }
+
     @Test("what cannot be told is gone round; what says nothing about the data ends the search")
     func skips() throws {
         let desk = try Desk()
@@ -235,6 +249,8 @@ struct BisectCommandTests {
         let desk = try Desk()
         _ = try history(desk)
         #expect(desk.run("bisect -- cat //a").errors.contains("--bad is good"))
-        #expect(desk.run("bisect -- cat //nowhere").errors.contains("--good is bad"))
+        #expect(desk.run("bisect -- cat //nowhere").errors.contains("bad in the oldest transaction"))
+        let first = desk.session.snapshot.hex
+        #expect(desk.run("bisect --good \(first) -- cat //nowhere").code != .done)
     }
 }

@@ -14,7 +14,8 @@ struct BisectCommand: ShellCommand {
         then counts; there 125 means that nothing can be told. What says nothing about the data, such as wrong usage
         or a lost connection, ends the search.
         --good is a time when it was as it should be, by default the oldest transaction; --bad one when it no longer was,
-        by default now. Both are tried first. With --path only transactions that wrote that object are looked at.
+        by default now. Both are tried first. What did not exist yet in the oldest was not good there: then a good state is
+        looked for from the bad one backwards, in steps that double. With --path only transactions that wrote that object are looked at.
         """
     static let examples = [
         CommandExample("bisect --good 1w -- cat /Plone/news", "since when is it gone?"),
@@ -44,11 +45,40 @@ struct BisectCommand: ShellCommand {
             throw ShellFailure("no-such-transaction", .data, "no transactions lie between", advice: "'log' lists them")
         }
         guard let probe = session.probe else { throw ShellFailure.usage("makes no sense here") }
-        let before = try goodTransaction(session) ?? first
-        try require(.good, line, probe, at: before, option: "--good")
+        if let before = try goodTransaction(session) {
+            try require(.good, line, probe, at: before, option: "--good")
+            try require(.bad, line, probe, at: last, option: "--bad")
+            return try search(candidates, line, probe, session)
+        }
+        if try Self.verdict(try probe(line, first)).0 == .good {
+            try require(.bad, line, probe, at: last, option: "--bad")
+            return try search(Array(candidates.dropFirst()), line, probe, session)
+        }
         try require(.bad, line, probe, at: last, option: "--bad")
-        let rest = candidates.filter { $0 > before }
-        return try search(rest, line, probe, session)
+        let (good, bad) = try lookBack(candidates, line, probe, session)
+        return try search(Array(candidates[(good + 1)...bad]), line, probe, session)
+    }
+
+    /// Looks for a good state from the last one backwards, in steps that double.
+    /// - Returns: the positions of a good one, and of a bad one behind it.
+    private func lookBack(
+        _ candidates: [TransactionID], _ line: String, _ probe: Prober, _ session: Session
+    ) throws -> (good: Int, bad: Int) {
+        var bad = candidates.count - 1
+        var step = 1
+        var count = 0
+        while bad > 0 {
+            try session.interruption.check()
+            let index = max(0, bad - step)
+            session.progress.update("looking for a good state", count, "states")
+            count += 1
+            if try Self.verdict(try probe(line, candidates[index])).0 == .good { return (index, bad) }
+            (bad, step) = (index, step * 2)
+        }
+        throw ShellFailure(
+            "no-turn", .negative, at: candidates[0].hex,
+            "bad in the oldest transaction, and in each of \(counted(count, "state")) between it and the last",
+            advice: "--good WHEN names a time when it was good")
     }
 
     private typealias Prober = Session.Prober

@@ -78,6 +78,40 @@ struct ExitCodeTests {
         #expect(try program.run(["ping", Self.file]).status == 5)
     }
 
+    @Test("6: a conflict, in a script too; a dry run at the end of a script is the end that was wanted")
+    func conflict() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "exit-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (file, plan) = (folder.appending(path: "Data.fs").path, folder.appending(path: "a.plan").path)
+        try FileManager.default.copyItem(atPath: Self.file, toPath: file)
+        let environment = ["XDG_STATE_HOME": folder.path]
+        func script(_ lines: String...) throws -> BuiltProgram.Outcome {
+            try program.run(
+                ["connect", file, "--rw"], input: lines.joined(separator: "\n") + "\n", environment: environment)
+        }
+        let tried = try script("begin", "set /site/.a 1", "plan > \(plan)", "commit --dry-run")
+        #expect(tried.status == 0, "\(tried.errors)")
+        #expect(tried.output.contains("nothing was written"))
+        // An edit behind it is forgotten, and that is an error as before.
+        let more = try script("begin", "set /site/.a 1", "commit --dry-run", "set /site/.a 2")
+        #expect(more.status == 3)
+        #expect(more.errors.contains("nothing was committed"), "\(more.errors)")
+        #expect(try script("begin", "set /site/.b 1", "commit -y").status == 0)
+        let outdated = try script("begin", "apply \(plan)", "commit -y")
+        #expect(outdated.status == 6, "\(outdated.errors)")
+        #expect(outdated.errors.contains("standard input:2: stopped here"))
+    }
+
+    @Test("help of an editing command names the options of the commit that it makes")
+    func commitOptions() throws {
+        for name in ["set", "rm", "apply", "passwd"] {
+            let help = try program.run(["help", name]).output
+            for option in ["-m, --message", "--yes-on", "--dry-run"] { #expect(help.contains(option), "\(help)") }
+        }
+        #expect(!(try program.run(["help", "ls"]).output.contains("--yes-on")))
+    }
+
     @Test("7: the data: no such transaction, no Data.fs")
     func data() throws {
         #expect(try program.run(["show", Self.file, "0400000000000000"]).status == 7)

@@ -30,7 +30,21 @@ enum HelpText {
 
     /// The option lists, as ArgumentParser writes them, without what stands before them.
     private static func options<Command: ShellCommand>(of command: Command.Type, width: Int) -> [String] {
-        let help = Prompted<Command>.helpMessage(includeHidden: false, columns: max(60, min(width, 100)))
+        let columns = max(60, min(width, 100))
+        var sections = Self.sections(of: Prompted<Command>.helpMessage(includeHidden: false, columns: columns))
+        // The command's own first; ArgumentParser puts them last.
+        var order = ["Arguments", "Options", "Connection options", "Output options"]
+        if command is any EditingCommand.Type {
+            let title = "Where the command stands alone, zeoshell \(command.name) ADDRESS …, and commits what it did"
+            sections += Self.sections(of: CommitHelp.helpMessage(includeHidden: false, columns: columns))
+                .filter { $0[0] == "Commit options" }.map { [title] + $0.dropFirst() }
+            order.insert(title, at: 2)
+        }
+        return order.flatMap { name in sections.first { $0[0] == name }.map { [""] + $0 } ?? [] }
+    }
+
+    /// The lists of a help message, each with its heading first.
+    private static func sections(of help: String) -> [[String]] {
         var sections: [[String]] = []
         for line in help.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) {
             let isHeading = line.hasSuffix(":") && !line.hasPrefix(" ")
@@ -40,9 +54,7 @@ enum HelpText {
                 sections[sections.count - 1].append(line)
             }
         }
-        // The command's own first; ArgumentParser puts them last.
-        let order = ["Arguments", "Options", "Connection options", "Output options"]
-        return order.flatMap { name in sections.first { $0[0] == name }.map { [""] + $0 } ?? [] }
+        return sections
     }
 
     /// The options of a command, as they are typed, for completion: `--limit`, `-l`.
@@ -81,4 +93,9 @@ enum HelpText {
         ]
         return lines.joined(separator: "\n")
     }
+}
+
+/// The options that an editing command has besides its own when it commits by itself.
+private struct CommitHelp: ParsableCommand {
+    @OptionGroup(title: "Commit options") var commit: CommitDescription
 }

@@ -160,8 +160,10 @@ struct ScriptRunner {
     /// The end of all lines. Edits that are still staged are forgotten, and that is an error: a missing `commit` would
     /// otherwise go unnoticed.
     func ended(_ code: ExitCode) -> ExitCode {
+        let wasTried = session.transaction.triedLineCount == session.transaction.lines.count
         let count = session.forgetEdits()
-        guard count > 0 else { return code }
+        // Whoever tried them last, and wrote nothing, wanted no more.
+        guard count > 0, !wasTried else { return code }
         let what = "\(counted(count, "staged object")) forgotten: nothing was committed"
         guard !runner.hasFailed, code == .done || code == .negative else {
             Diagnostics.write("zeoshell: \(what)\n")
@@ -174,8 +176,8 @@ struct ScriptRunner {
     }
 
     /// - Parameter name: what messages call the script.
-    /// - Returns: the last command's code where all went well; for an error 3, or the code of wrong usage or of an
-    ///   interruption.
+    /// - Returns: the last command's code where all went well; for an error 3, or the code of wrong usage, of an
+    ///   interruption, or of what trying again may cure: a conflict, a lost connection.
     func run(_ reader: any LineEditor, name: String) throws -> ExitCode {
         var number = 0
         var last = ExitCode.done
@@ -196,7 +198,7 @@ struct ScriptRunner {
 
     private static func stopped(_ code: ExitCode) -> ExitCode {
         switch code {
-        case .usage, .negative, .interrupted, .terminated: code
+        case .usage, .negative, .connection, .conflict, .interrupted, .terminated: code
         default: .scriptStopped
         }
     }

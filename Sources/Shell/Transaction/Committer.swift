@@ -35,6 +35,7 @@ struct Committer {
             (metadata, isDryRun) throws(CommitFailure) in try workspace.commit(metadata, dryRun: isDryRun)
         }
         if result.tid != nil { try session.committed(at: workspace.basis) }
+        if choices.isDryRun { session.transaction.triedLineCount = session.transaction.lines.count }
         return report(result, changes)
     }
 
@@ -90,7 +91,7 @@ struct Committer {
             case .inDoubt(let why):
                 note { () throws(StorageError) in try journal?.end(mark, .inDoubt(why.description)) }
                 session.transaction.doubt = OpenTransaction.Doubt(mark: mark, trace: trace(metadata, objects))
-                guard case .committed(let tid) = try session.resolveDoubt(patience: Self.patience) else {
+                guard case .committed(let tid) = try session.resolveDoubt(patience: patience) else {
                     var failure = ShellFailure(why)
                     failure.what += "; connected again: the commit did not happen"
                     failure.advice = "nothing is lost: 'commit' tries again"
@@ -104,8 +105,11 @@ struct Committer {
         }
     }
 
-    /// So many seconds a lost connection is waited for, to find out how a commit ended.
-    private static let patience = 30.0
+    /// So many seconds a lost connection is waited for, to find out how a commit ended: not longer than was said with
+    /// `--timeout`.
+    private var patience: Double {
+        min(30, session.address?.timeout ?? session.openingOptions.timeout ?? .infinity)
+    }
 
     /// What is to be found again, should the connection be lost at the end.
     private func trace(_ metadata: TransactionMetadata, _ objects: [Journal.Object]) -> CommitTrace {

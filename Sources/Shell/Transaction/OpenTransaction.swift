@@ -15,6 +15,8 @@ struct OpenTransaction {
     var isBegun = false
     /// The lines that staged something, as typed.
     var lines: [String] = []
+    /// How many there were when a dry run tried them; nil when none did.
+    var triedLineCount: Int?
     /// When the first of them ran: seconds since 1970.
     var start: Double?
     /// When the person was last told how old the edits are.

@@ -84,7 +84,7 @@ extension ShellFailure {
                 advice: "it was deleted or packed away, or never was", details: [Detail("oid", oid.hex)])
         case .noRevision(let oid, let tid):
             self.init(
-                "no-revision", .data, at: place ?? oid.path, "did not exist at \(tid)",
+                "no-revision", .data, at: place ?? oid.path, "did not exist at \(TimeText.machine(tid)), transaction \(tid.hex)",
                 advice: "look at a later time", details: [Detail("oid", oid.hex), Detail("tid", tid.hex)])
         case .noSuchTransaction(let tid):
             self.init(
@@ -134,9 +134,14 @@ extension ShellFailure {
         case .remote(let className, let message):
             let isConflict = className.hasSuffix("ConflictError")
             let isReadOnly = className.hasSuffix("ReadOnlyError")
+            guard !isReadOnly else {
+                self.init(
+                    "read-only", .refused, at: place, "the server is read-only: it refuses whoever wants to write",
+                    advice: "without --rw it can be looked at", details: [Detail("class", className)])
+                return
+            }
             self.init(
-                isConflict ? "conflict" : isReadOnly ? "read-only" : "remote",
-                isConflict ? .conflict : isReadOnly ? .refused : .data, at: place,
+                isConflict ? "conflict" : "remote", isConflict ? .conflict : .data, at: place,
                 "the server raised \(className): \(message)", advice: "the server's log may say more",
                 details: [Detail("class", className)])
         }

@@ -50,7 +50,8 @@ make_peer() {
     fi
     rm -rf "${peers:?}/$name" "$peers/$name.missing"
     python=$(find_python "$@") || { missing "$name" "no Python of version $(echo "$*" | sed 's/ / or /g')"; return; }
-    echo "peer $name: installing $(echo "$requirements" | cut -c 1-100) for $python"
+    # shellcheck disable=SC2086  # one space between words
+    echo "peer $name: installing $(echo $requirements | cut -c 1-100) for $python"
     {
         echo "== $name: $requirements ($python)"
         case $python in
@@ -77,9 +78,24 @@ make_peer() {
     fi
 }
 
-make_peer zeo6 "ZEO==6.2 ZODB==6.4 BTrees==6.5 msgpack==1.1.0 setuptools==80.9.0" 3.11 3.12 3.10 3.13
-make_peer zeo5 "ZEO==5.4.1 ZODB==5.8.1 msgpack==1.0.8 setuptools==69.5.1" 3.9 3.8 3.10 3.7
-make_peer zeo5-py2 "ZEO==5.4.1 ZODB==5.8.1" 2.7
+# The packages on the second lines are what ZODB's and ZEO's own tests need (see Tests/TestSupport/python/zeotests.py).
+modules="ZEO, ZODB, ZEO.tests.testZEO"
+make_peer zeo6 "ZEO==6.2 ZODB==6.4 BTrees==6.5 msgpack==1.1.0 setuptools==80.9.0 \
+    zope.testing==6.1" 3.11 3.12 3.10 3.13
+make_peer zeo5 "ZEO==5.4.1 ZODB==5.8.1 msgpack==1.0.8 setuptools==69.5.1 \
+    zope.testing==5.0.1 mock==5.1.0" 3.9 3.8 3.10 3.7
+make_peer zeo5-py2 "ZEO==5.4.1 ZODB==5.8.1 \
+    zope.testing==4.7 mock==3.0.5 random2==1.0.1" 2.7
+make_peer zeo4-py2 "ZEO==4.3.1 ZODB==4.4.5 BTrees==4.11.3 persistent==4.9.3 transaction==1.7.0 ZConfig==3.6.1 \
+    zope.testing==4.7 mock==3.0.5 random2==1.0.1" 2.7
+modules="ZEO, ZODB, BTrees.OOBTree"
+make_peer zeo4 "ZEO==4.3.1 ZODB==4.4.5 BTrees==4.11.3 persistent==4.9.3 transaction==1.7.0 ZConfig==3.6.1" 3.6
+# ZODB3 is compiled here: these need a C compiler.
+make_peer zodb310-py2 "ZODB3==3.10.7 transaction==1.7.0 ZConfig==3.6.1 zdaemon==4.4 zc.lockfile==2.0 \
+    zope.event==4.6 zope.interface==5.5.2" 2.7
+old="ZConfig==3.6.1 zdaemon==4.4 zope.interface==5.5.2 zope.proxy==4.6.1 zope.testing==4.7"
+make_peer zodb38-py2 "ZODB3==3.8.6 $old" 2.7
+make_peer zodb37-py2 "ZODB3==3.7.0 $old" 2.7
 modules="ZEO, ZODB, Zope2, Products.PluggableAuthService"
 make_peer zope5 "$(grep -v '^#' "$root/scripts/zope5-packages.txt" | tr '\n' ' ')" 3.11 3.12 3.10 3.13
 exit 0

@@ -90,11 +90,12 @@ make_peer zeo4-py2 "ZEO==4.3.1 ZODB==4.4.5 BTrees==4.11.3 persistent==4.9.3 tran
     zope.testing==4.7 mock==3.0.5 random2==1.0.1" 2.7
 modules="ZEO, ZODB, BTrees.OOBTree"
 make_peer zeo4 "ZEO==4.3.1 ZODB==4.4.5 BTrees==4.11.3 persistent==4.9.3 transaction==1.7.0 ZConfig==3.6.1" 3.6
-# ZODB3 is compiled here: these need a C compiler.
-make_peer zodb310-py2 "ZODB3==3.10.7 transaction==1.7.0 ZConfig==3.6.1 zdaemon==4.4 zc.lockfile==2.0 \
+# ZODB3 is compiled here: these need a C compiler. Newer ZConfigs give their servers names in Unicode, which they refuse.
+make_peer zodb310-py2 "ZODB3==3.10.7 transaction==1.7.0 ZConfig==2.9.3 zdaemon==4.4 zc.lockfile==2.0 \
     zope.event==4.6 zope.interface==5.5.2" 2.7
-old="ZConfig==3.6.1 zdaemon==4.4 zope.interface==5.5.2 zope.proxy==4.6.1 zope.testing==4.7"
+old="ZConfig==2.9.3 zdaemon==4.4 zope.interface==5.5.2 zope.proxy==4.6.1 zope.testing==4.7"
 make_peer zodb38-py2 "ZODB3==3.8.6 $old" 2.7
+# Made for Python 2.4: on 2.7 it loses its connection when the server answers with an exception. It reads and commits.
 make_peer zodb37-py2 "ZODB3==3.7.0 $old" 2.7
 modules="ZEO, ZODB, Zope2, Products.PluggableAuthService"
 make_peer zope5 "$(grep -v '^#' "$root/scripts/zope5-packages.txt" | tr '\n' ' ')" 3.11 3.12 3.10 3.13

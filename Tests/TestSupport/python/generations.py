@@ -93,6 +93,19 @@ class Client(object):
         transaction.begin()
         self.connection.sync()
 
+    def wait_for_connection(self, seconds=60):
+        """Until calls are answered again."""
+        deadline = time.time() + seconds
+        while True:
+            try:
+                self.begin()
+                # Not answered by the cache.
+                return self.storage.undoInfo(0, -1) and None
+            except Exception:
+                if time.time() > deadline:
+                    raise
+                time.sleep(0.1)
+
     def get(self, key):
         return self.root['values'].get(native(key))
 

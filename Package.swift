@@ -23,7 +23,7 @@ let package = Package(
         .target(name: "Pickle", dependencies: ["ByteCoding"], swiftSettings: settings),
         .systemLibrary(name: "CZlib"),
         .target(name: "ZODB", dependencies: ["ByteCoding", "CZlib", "Pickle"], swiftSettings: settings),
-        .target(name: "ZEOProtocol", dependencies: ["ByteCoding", "ZODB"], swiftSettings: settings),
+        .target(name: "ZEOProtocol", dependencies: ["ByteCoding", "ZODB"], swiftSettings: lifetimes),
         .executableTarget(
             name: "zeofuzz",
             dependencies: [

@@ -38,4 +38,25 @@ public enum Handshake {
     static var offeredText: String {
         offered.map(\.description).joined(separator: " and ") + " (older dialects are not supported yet)"
     }
+
+    /// What a client's first message asks of a server.
+    public enum Request: Hashable, Sendable {
+        case speak(Dialect)
+        /// No dialect: a monitor wants the figures, and then the end of the connection.
+        case status
+        /// Nothing that we speak.
+        case unknown
+    }
+
+    /// What to make of a client's answer to our greeting, which does not bind it: clients of generation 5 choose the
+    /// encoding themselves, older ones answer the newest generation they know.
+    public static func request(_ answer: [UInt8]) -> Request {
+        let text = String(decoding: answer, as: UTF8.self)
+        if text == "ruok" { return .status }
+        if text == Dialect.m5.description { return .speak(.m5) }
+        guard text.first == "Z", let generation = Generation(rawValue: String(text.dropFirst())) else {
+            return .unknown
+        }
+        return .speak(Dialect(generation, .pickle))
+    }
 }

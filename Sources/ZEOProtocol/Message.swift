@@ -1,4 +1,5 @@
 public import ByteCoding
+public import ZODB
 
 /// One message, in either direction: `(id, flags, name, arguments)`.
 ///
@@ -44,13 +45,14 @@ extension Message {
             id: parts[0], isOneWay: flags & 1 != 0, isException: flags & 2 != 0, name: name, arguments: parts[3])
     }
 
-    /// The body, in the style that every peer of generation 5 reads.
-    public func body(in encoding: Dialect.Encoding) -> [UInt8] {
+    /// The body; by default in the style that every peer of generation 5 reads.
+    /// - Parameter reader: in pickles, which Python has to read it: before generation 5 they differ.
+    public func body(in encoding: Dialect.Encoding, for reader: PythonGeneration = .python3) -> [UInt8] {
         let flags: WireValue =
             name == Self.replyName ? .integer(isException ? 2 : 0) : .bool(isOneWay)
         let value = WireValue.tuple([id, flags, .string(name), arguments])
         return switch encoding {
-        case .pickle: PickleWriter.bytes(value)
+        case .pickle: PickleWriter.bytes(value, for: reader)
         case .messagePack: MessagePackMessages.bytes(value)
         }
     }

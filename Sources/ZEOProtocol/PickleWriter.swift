@@ -1,14 +1,18 @@
 internal import ByteCoding
+internal import ZODB
 
-/// Writes a `WireValue` as Python 3 pickles ZEO messages: protocol 3, no memo, bytes as `C`/`B`, text as `X`.
+/// Writes a `WireValue` as Python pickles ZEO messages, without a memo.
 ///
-/// Every ZEO from 5.0 on reads this style, on Python 2 too; byte for byte it is what a Python 3 peer sends.
+/// For Python 3: protocol 3, bytes as `C`/`B`, text as `X`; every ZEO from 5.0 on reads this style, on Python 2 too. For
+/// Python 2: protocol 1 without a PROTO opcode, bytes and ASCII text as `U`/`T`; `C`, `B` or PROTO 3 would end the
+/// connection there. Byte for byte it is what peers of these kinds send.
 struct PickleWriter {
     private var writer = ByteWriter(capacity: 128)
+    private let reader: PythonGeneration
 
-    static func bytes(_ value: WireValue) -> [UInt8] {
-        var pickle = PickleWriter()
-        pickle.writer.write([0x80, 3])
+    static func bytes(_ value: WireValue, for reader: PythonGeneration = .python3) -> [UInt8] {
+        var pickle = PickleWriter(reader: reader)
+        if reader == .python3 { pickle.writer.write([0x80, 3]) }
         pickle.write(value)
         pickle.opcode(".")
         return pickle.writer.bytes
@@ -17,12 +21,18 @@ struct PickleWriter {
     private mutating func write(_ value: WireValue) {
         switch value {
         case .none: opcode("N")
-        case .bool(let value): writer.write(value ? 0x88 as UInt8 : 0x89)
+        case .bool(let value):
+            if reader == .python3 {
+                writer.write(value ? 0x88 as UInt8 : 0x89)
+            } else {
+                writer.write("I0\(value ? 1 : 0)\n".utf8)
+            }
         case .integer(let value): write(value)
         case .bigInteger(let bytes): writeLong(bytes)
         case .float(let value):
             opcode("G")
             writer.write(value.bitPattern)
+        case .bytes(let bytes) where reader == .python2: write(nativeString: bytes)
         case .bytes(let bytes):
             if let count = UInt8(exactly: bytes.count) {
                 opcode("C")
@@ -32,19 +42,12 @@ struct PickleWriter {
                 writeCount(bytes.count)
             }
             writer.write(bytes)
+        case .text(let bytes) where reader == .python2 && bytes.allSatisfy { $0 < 0x80 }: write(nativeString: bytes)
         case .text(let bytes):
             opcode("X")
             writeCount(bytes.count)
             writer.write(bytes)
-        case .nativeString(let bytes):
-            if let count = UInt8(exactly: bytes.count) {
-                opcode("U")
-                writer.write(count)
-            } else {
-                opcode("T")
-                writeCount(bytes.count)
-            }
-            writer.write(bytes)
+        case .nativeString(let bytes): write(nativeString: bytes)
         case .tuple(let elements): write(tuple: elements)
         case .list(let elements):
             opcode("]")
@@ -57,6 +60,21 @@ struct PickleWriter {
             writer.write("\(module)\n\(name)\n".utf8)
         case .instance(let instance): write(instance)
         }
+    }
+
+    private init(reader: PythonGeneration) {
+        self.reader = reader
+    }
+
+    private mutating func write(nativeString bytes: [UInt8]) {
+        if let count = UInt8(exactly: bytes.count) {
+            opcode("U")
+            writer.write(count)
+        } else {
+            opcode("T")
+            writeCount(bytes.count)
+        }
+        writer.write(bytes)
     }
 
     private mutating func opcode(_ character: Unicode.Scalar) {
@@ -78,6 +96,8 @@ struct PickleWriter {
         } else if let number = Int32(exactly: value) {
             opcode("J")
             writer.write(number.byteSwapped)
+        } else if reader == .python2 {
+            writer.write("I\(value)\n".utf8)
         } else {
             var bytes: [UInt8] = []
             for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
@@ -102,9 +122,11 @@ struct PickleWriter {
 
     private mutating func write(tuple elements: [WireValue]) {
         if elements.isEmpty { return opcode(")") }
-        if elements.count > 3 { opcode("(") }
+        // The opcodes for short tuples came with protocol 2.
+        let isShort = elements.count <= 3 && reader == .python3
+        if !isShort { opcode("(") }
         for element in elements { write(element) }
-        switch elements.count {
+        switch isShort ? elements.count : 0 {
         case 1: writer.write(0x85 as UInt8)
         case 2: writer.write(0x86 as UInt8)
         case 3: writer.write(0x87 as UInt8)

@@ -84,6 +84,8 @@ public struct RemoteException: Error, Hashable, Sendable {
     }
 
     private static func undoReason(_ error: WireValue) -> String? {
+        // As zeoserver writes it.
+        if let text = error.rawBytes { return WireValue.escaped(text, keepingText: true) }
         let state: WireValue?
         switch error {
         case .instance(let instance):

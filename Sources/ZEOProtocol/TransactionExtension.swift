@@ -22,7 +22,7 @@ extension WireValue {
         return try value.plain()
     }
 
-    private func plain() throws(StorageError) -> WireValue {
+    func plain() throws(StorageError) -> WireValue {
         switch self {
         case .none, .bool, .integer, .float, .bytes: return self
         case .nativeString(let bytes):

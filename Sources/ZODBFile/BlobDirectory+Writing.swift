@@ -26,6 +26,27 @@ extension BlobDirectory {
     /// A new file for a blob's bytes, in the directory's own file system.
     /// - Throws: `unsupported` when the layout is not known, or not a server's.
     func temporaryFile(calls: FileCalls) throws(StorageError) -> DataFile {
+        let directory = try temporaryDirectory()
+        while true {
+            let number = Self.temporaryNumber.wrappingAdd(1, ordering: .relaxed).newValue
+            do throws(StorageError) {
+                return try DataFile(
+                    "\(directory)/zeoshell-\(getpid())-\(number).tmp", .creating(permissions: 0o666), calls: calls)
+            } catch .io(_, errno: EEXIST) {
+                continue
+            }
+        }
+    }
+
+    /// Where files are made that are not a blob's yet, in the directory's own file system.
+    /// - Throws: `unsupported` when the layout is not known, or not a server's.
+    func temporaryDirectory() throws(StorageError) -> String {
+        try requireLayout()
+        try Directories.make("\(path)/tmp")
+        return "\(path)/tmp"
+    }
+
+    private func requireLayout() throws(StorageError) {
         guard layouts.count == 1 else {
             throw .unsupported(
                 "\(path): it is not known how blobs lie in it: put the word bushy or lawn into its file .layout")
@@ -33,16 +54,13 @@ extension BlobDirectory {
         guard layouts[0] != .zeocache else {
             throw .unsupported("\(path): the cache of a ZEO client, not the blob directory of a storage")
         }
-        try Directories.make("\(path)/tmp")
-        while true {
-            let number = Self.temporaryNumber.wrappingAdd(1, ordering: .relaxed).newValue
-            do throws(StorageError) {
-                return try DataFile(
-                    "\(path)/tmp/zeoshell-\(getpid())-\(number).tmp", .creating(permissions: 0o666), calls: calls)
-            } catch .io(_, errno: EEXIST) {
-                continue
-            }
-        }
+    }
+
+    /// Where the blob's file is, or is to be.
+    /// - Throws: `unsupported` when the layout is not known.
+    func knownPath(of oid: ObjectID, serial: TransactionID) throws(StorageError) -> String {
+        try requireLayout()
+        return path(of: oid, serial: serial)
     }
 
     /// Where the blob's file is to be.

@@ -22,6 +22,14 @@ extension FileStorage: WritableStorage {
     /// - Throws: `readOnly`; `wrongState` when an error has ended writing, or somebody has changed the file in spite of
     ///   the lock; `unsupported` when a string of `metadata` has more than 65,535 bytes; `interrupted`.
     public func begin(_ metadata: TransactionMetadata) throws(StorageError) -> any StorageTransaction {
+        try begin(metadata) { (writer) throws(StorageError) in (try writer.nextTID(), .complete) }
+    }
+
+    /// Begins a transaction whose tid and status `identity` tells, when it is its turn.
+    private func begin(
+        _ metadata: TransactionMetadata,
+        _ identity: (FileWriter) throws(StorageError) -> (TransactionID, TransactionSummary.Status)
+    ) throws(StorageError) -> FileTransaction {
         guard let writer else { throw .readOnly(name) }
         for (what, bytes) in [
             ("user", metadata.user), ("description", metadata.description), ("extension", metadata.extensionData),
@@ -37,7 +45,8 @@ extension FileStorage: WritableStorage {
             var view = try indexSnapshot().view
             if let pending { view.end = pending }
             try requireUndisturbed(view, writer)
-            return FileTransaction(self, writer, view, metadata, tid: try writer.nextTID())
+            let (tid, status) = try identity(writer)
+            return FileTransaction(self, writer, view, metadata, tid: tid, status: status.rawValue)
         } catch {
             writer.turn.giveBack()
             throw error
@@ -154,4 +163,19 @@ extension FileStorage: WritableStorage {
 
 extension FileStorage: UndoableStorage {
     public var supportsUndo: Bool { isWritable }
+}
+
+extension FileStorage: RestorableStorage {
+    /// - Throws: `wrongState` when the tid is not later than the last one: a file has its transactions in their order.
+    public func begin(
+        _ metadata: TransactionMetadata, tid: TransactionID, status: TransactionSummary.Status
+    ) throws(StorageError) -> any StorageTransaction {
+        guard status == .complete || status == .packed else {
+            throw .unsupported("\(name): no transaction is written with the status '\(status)'")
+        }
+        return try begin(metadata) { (writer) throws(StorageError) in
+            try writer.take(tid)
+            return (tid, status)
+        }
+    }
 }

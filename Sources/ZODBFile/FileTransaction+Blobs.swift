@@ -43,13 +43,13 @@ extension FileTransaction {
         try file.sync()
     }
 
-    private func note(_ temporaryPath: String, for oid: ObjectID, in directory: BlobDirectory) {
+    func note(_ temporaryPath: String, for oid: ObjectID, in directory: BlobDirectory) {
         if let earlier = stagedBlobs[oid] { Directories.remove(earlier.temporaryPath) }
         stagedBlobs[oid] = StagedBlob(
             temporaryPath: temporaryPath, path: directory.path(of: oid, serial: tid))
     }
 
-    private func blobDirectory() throws(StorageError) -> BlobDirectory {
+    func blobDirectory() throws(StorageError) -> BlobDirectory {
         guard let blobs = storage.blobs else {
             throw .unsupported("\(storage.name) was opened without a blob directory")
         }

@@ -22,6 +22,8 @@ final class FileTransaction: PipelinedTransaction {
     let view: FileStorage.View
     let metadata: TransactionMetadata
     let tid: TransactionID
+    /// What marks it as complete: of a copy of a packed transaction, that it is one.
+    let status: UInt8
     var staged: StagedRecords
     var phase = Phase.storing
     /// The first error: after it, `abort` is all that is left.
@@ -35,13 +37,14 @@ final class FileTransaction: PipelinedTransaction {
     /// - Precondition: the turn has been taken.
     init(
         _ storage: FileStorage, _ writer: FileWriter, _ view: FileStorage.View, _ metadata: TransactionMetadata,
-        tid: TransactionID
+        tid: TransactionID, status: UInt8 = TransactionHeader.complete
     ) {
         self.storage = storage
         self.writer = writer
         self.view = view
         self.metadata = metadata
         self.tid = tid
+        self.status = status
         let headSize =
             TransactionHeader.fixedSize + metadata.user.count + metadata.description.count
             + metadata.extensionData.count
@@ -220,7 +223,7 @@ final class FileTransaction: PipelinedTransaction {
     /// The transaction as it stands in the file when it is finished.
     var header: TransactionHeader {
         TransactionHeader(
-            position: position, tid: tid, length: staged.size, status: TransactionHeader.complete, metadata)
+            position: position, tid: tid, length: staged.size, status: status, metadata)
     }
 }
 

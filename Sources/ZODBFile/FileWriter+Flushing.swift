@@ -31,8 +31,8 @@ extension FileWriter {
     private func perform(_ step: PendingTransactions.Step) {
         do throws(StorageError) {
             switch step {
-            case .mark(let positions, let number):
-                for position in positions { try file.write([TransactionHeader.complete], at: position + 16) }
+            case .mark(let headers, let number):
+                for header in headers { try file.write([header.status], at: header.position + 16) }
                 core.withLock { $0.pending.marked(through: number) }
             case .flush(let records, let marks):
                 try file.sync()

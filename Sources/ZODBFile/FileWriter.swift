@@ -70,6 +70,19 @@ final class FileWriter: Sendable {
         return tid
     }
 
+    /// Takes a tid that was given to the transaction elsewhere.
+    /// - Throws: `wrongState` when it is not later than all before.
+    func take(_ tid: TransactionID) throws(StorageError) {
+        let last = core.withLock { core in
+            let last = core.lastTID
+            if tid > last, tid < .latest { core.lastTID = tid }
+            return last
+        }
+        guard tid > last, tid < .latest else {
+            throw .wrongState("\(name): transaction \(tid) cannot follow \(last): tids only grow")
+        }
+    }
+
     func newObjectIDs(_ count: Int) throws(StorageError) -> [ObjectID] {
         try largestOID.withLock { (largest) throws(StorageError) -> [ObjectID] in
             guard (0...Self.mostOIDs).contains(count), UInt64(count) < UInt64.max - largest.rawValue else {

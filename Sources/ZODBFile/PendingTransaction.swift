@@ -67,8 +67,8 @@ struct PendingTransactions: Sendable {
 
     /// What is to be done next, by the one thread that does it.
     enum Step: Sendable {
-        /// The transactions of these positions and numbers are to be marked as complete.
-        case mark([Int], through: Int)
+        /// These transactions are to be marked as complete, up to the one of this number.
+        case mark([TransactionHeader], through: Int)
         /// The file is to be flushed, which makes safe the records and the marks up to these numbers.
         case flush(records: Int, marks: Int)
         /// The oldest transaction is durable: it is to be told and shown.
@@ -121,7 +121,7 @@ struct PendingTransactions: Sendable {
         let marked = all.prefix { $0.isMarked }
         let toMark = all.dropFirst(marked.count).prefix { $0.isAccepted && ($0.isFlushed || !flushesBeforeMark) }
             .prefix(Self.mostMarks - marked.count)
-        if let last = toMark.last { return .mark(toMark.map(\.header.position), through: last.number) }
+        if let last = toMark.last { return .mark(toMark.map(\.header), through: last.number) }
         guard !marked.isEmpty || flushesBeforeMark && all.contains(where: { !$0.isFlushed }) else { return nil }
         return .flush(records: lastNumber, marks: marked.last?.number ?? 0)
     }

@@ -16,6 +16,7 @@ let package = Package(
     name: "zeoshell",
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
     ],
     targets: [
@@ -71,6 +72,13 @@ let package = Package(
                 "ZEOProtocol", "ZODB", .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: settings),
+        .target(
+            name: "ZEOServer",
+            dependencies: [
+                "ZEOProtocol", "ZODB", .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+            ], swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
         .target(
             name: "TestSupport", dependencies: ["ObjectGraph", "Pickle", "ZODB"], path: "Tests/TestSupport",
@@ -80,7 +88,10 @@ let package = Package(
             name: "PickleTests", dependencies: ["Pickle", "TestSupport"], exclude: ["corpus"], swiftSettings: settings),
         .testTarget(
             name: "StorageConformanceTests",
-            dependencies: ["TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"], swiftSettings: settings),
+            dependencies: [
+                "TestSupport", "ZEOClient", "ZEOProtocol", "ZEOServer", "ZODB", "ZODBFile",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: settings),
         .testTarget(
             name: "ServerConfigurationTests", dependencies: ["ServerConfiguration", "TestSupport", "ZConfig"],
             exclude: ["corpus"],

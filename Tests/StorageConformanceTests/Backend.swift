@@ -1,9 +1,11 @@
 import Foundation
+import Logging
 import Synchronization
 import TestSupport
 import Testing
 import ZEOClient
 import ZEOProtocol
+import ZEOServer
 import ZODB
 import ZODBFile
 
@@ -15,11 +17,13 @@ final class Fixture {
     let storage: any FullStorage
     private let open: (_ isWritable: Bool) throws -> (any WritableStorage)?
     private let folder: URL?
+    private let whenDone: () -> Void
 
     init(
-        _ storage: any FullStorage, folder: URL? = nil,
+        _ storage: any FullStorage, folder: URL? = nil, whenDone: @escaping () -> Void = {},
         open: @escaping (_ isWritable: Bool) throws -> (any WritableStorage)?
     ) {
+        self.whenDone = whenDone
         self.storage = storage
         self.folder = folder
         self.open = open
@@ -27,6 +31,7 @@ final class Fixture {
 
     deinit {
         storage.close()
+        whenDone()
         if let folder { try? FileManager.default.removeItem(at: folder) }
     }
 
@@ -41,7 +46,9 @@ struct Backend: Sendable, CustomTestStringConvertible {
     var mergesInUndo = true
     let make: @Sendable () throws -> Fixture
 
-    static let all = [memory, overlayOverMemory, overlayOverFile, file] + ServerKind.all.map(server)
+    static let all =
+        [memory, overlayOverMemory, overlayOverFile, file, ownServer(.init()), ownServer(.messagePack)]
+        + ServerKind.all.map(server)
 
     static let memory = Backend(testDescription: "memory") {
         let storage = MemoryStorage()
@@ -78,6 +85,27 @@ struct Backend: Sendable, CustomTestStringConvertible {
         }
     }
 
+    /// Our own server over a Data.fs, in this process.
+    static func ownServer(_ policy: ServicePolicy) -> Backend {
+        let description =
+            "our server" + (policy.announced == .m5 ? " with msgpack" : "")
+            + (policy.resolvesConflictsInClients ? ", conflicts merged here" : "")
+        return Backend(testDescription: description, mergesInUndo: true) {
+            let folder = try temporaryFolder()
+            var logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+            logger.logLevel = .critical
+            let server = try StorageServer(
+                serving: [.init(name: "1", storage: try openFile(folder, isWritable: true))],
+                at: [.host("127.0.0.1", port: 0)], policy: policy, logger: logger)
+            func connect(_ isWritable: Bool) throws -> ZEOClientStorage {
+                try ZEOClientStorage(
+                    server.endpoints[0], .init(storage: "1", readOnly: !isWritable, label: "tests"),
+                    interruption: Interruption())
+            }
+            return Fixture(try connect(true), folder: folder, whenDone: { server.close() }, open: connect)
+        }
+    }
+
     private static func temporaryFolder() throws -> URL {
         let folder = FileManager.default.temporaryDirectory.appending(path: "zeoshell-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -91,6 +119,17 @@ struct Backend: Sendable, CustomTestStringConvertible {
             folder.appending(path: "Data.fs").path,
             options: .init(
                 blobDirectory: blobs.path, isWritable: isWritable, newFileGeneration: isWritable ? .python3 : nil))
+    }
+}
+
+extension ServicePolicy {
+    /// Everything different from what is usual.
+    fileprivate static var messagePack: ServicePolicy {
+        var policy = ServicePolicy()
+        policy.announced = .m5
+        policy.resolvesConflictsInClients = true
+        policy.threads = 2
+        return policy
     }
 }
 

@@ -1,0 +1,198 @@
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
+internal import ZEOProtocol
+internal import ZODB
+
+/// Calls of a transaction, from `tpc_begin` to its end. What is stored is kept until the vote.
+extension ClientHandler {
+    func performWriting(_ call: ServerCall, _ reply: ServerConnection.Reply, _ served: ServedStorage) {
+        switch call {
+        case .begin(let id, let description): begin(id, description, reply, served)
+        case .store(let oid, let serial, let data, let id):
+            store(.store(oid, serial: serial, data: data), id, reply, served)
+        case .restore(let oid, let serial, let data, let previous, let id):
+            store(.restore(oid, serial: serial, data: data, from: previous), id, reply, served)
+        case .delete(let oid, let serial, let id): store(.delete(oid, serial: serial), id, reply, served)
+        case .requireCurrent(let oid, let serial, let id):
+            store(.requireCurrent(oid, serial: serial), id, reply, served)
+        case .undoAtVote(let tid, let id): store(.undo(tid), id, reply, served)
+        case .storeBlobStart, .storeBlobChunk, .storeBlobEnd, .storeBlobShared: receiveBlob(call, reply, served)
+        case .undoNow(let tid, let id):
+            guard expect(id, reply), expectIdle(reply) else { return }
+            request(.undo(tid), reply, served)
+        case .vote(let id):
+            guard expect(id, reply), expectIdle(reply) else { return }
+            request(.vote, reply, served)
+        case .finish(let id): finish(id, reply, served)
+        case .abort(let id): abort(id, reply, served)
+        default: preconditionFailure("\(call) does not write")
+        }
+    }
+
+    private func begin(
+        _ id: WireValue, _ description: TransactionDescription, _ reply: ServerConnection.Reply,
+        _ served: ServedStorage
+    ) {
+        guard !isReadOnly, served.writable != nil else { return refuse(reply, .readOnly) }
+        if let transaction {
+            guard transaction.id == id else {
+                return refuse(
+                    reply,
+                    .transactionError("Multiple simultaneous tpc_begin requests from one client."))
+            }
+            return answer(reply, .none)
+        }
+        transaction = ClientTransaction(id, description)
+        voting = .no
+        served.statistics.withLock { $0.activeTransactions += 1 }
+        answer(reply, .none)
+    }
+
+    /// Whether `id` is the transaction under way; if not, that is the answer.
+    private func expect(_ id: WireValue, _ reply: ServerConnection.Reply) -> Bool {
+        if isReadOnly {
+            refuse(reply, .readOnly)
+            return false
+        }
+        guard transaction?.id == id else {
+            refuse(reply, .transactionMismatch(current: transaction?.id, asked: id))
+            return false
+        }
+        return true
+    }
+
+    /// Whether the transaction has not been voted on.
+    private func expectIdle(_ reply: ServerConnection.Reply) -> Bool {
+        switch voting {
+        case .no: return true
+        case .waiting: refuse(reply, .transactionError("Already voting (waiting)"))
+        case .done: refuse(reply, .transactionError("Already voting (locked)"))
+        case .failed: refuse(reply, .transactionError("the vote has failed: the transaction can only be aborted"))
+        }
+        return false
+    }
+
+    /// Keeps something that the client wants to write.
+    func store(
+        _ operation: ClientTransaction.Operation, _ id: WireValue, _ reply: ServerConnection.Reply,
+        _ served: ServedStorage
+    ) {
+        guard expect(id, reply), expectIdle(reply) else { return }
+        transaction?.append(operation)
+        guard let size = transaction?.size, size <= server.policy.transactionLimit else {
+            return close(because: "its transaction has more than \(server.policy.transactionLimit) bytes")
+        }
+        if case .requireCurrent = operation {} else { served.statistics.withLock { $0.stores += 1 } }
+        answer(reply, .none)
+    }
+
+    // MARK: Votes
+
+    private func request(
+        _ kind: CommitTurn.Request.Kind, _ reply: ServerConnection.Reply, _ served: ServedStorage
+    ) {
+        guard let handle, var transaction else { return }
+        // Who merges conflicts itself votes again, on all that it has stored.
+        let mergesItself = server.policy.resolvesConflictsInClients && connection.generation >= .v5
+        let operations = mergesItself ? transaction.operations : transaction.takeOperations()
+        self.transaction = transaction
+        voting = .waiting(reply)
+        let request = CommitTurn.Request(
+            client: handle, generation: connection.generation, kind: kind, description: transaction.description,
+            operations: operations, label: name)
+        served.writing.submit { _ in served.turn.request(request, served) }
+    }
+
+    /// The storage has decided, when so many ends of transactions had been asked for.
+    ///
+    /// Clients up to generation 4 lock themselves up in `tpc_finish`, and again for each invalidation: one that comes before
+    /// the answer would never be read. So all transactions before theirs have to come out before they are told that it
+    /// is their turn; while they have it, there are no others. Clients of generation 5 need not wait for that.
+    func voted(_ outcome: VoteOutcome, after endings: Int) {
+        guard case .waiting = voting else { return }
+        if case .granted = outcome {
+            watchLock(true)
+            if mustWait(for: endings) { return heldBack = (endings, { $0.tell(outcome) }) }
+        }
+        tell(outcome)
+    }
+
+    private func mustWait(for endings: Int) -> Bool {
+        guard connection.generation <= .v4, let served else { return false }
+        return served.publications.conclusions < endings
+    }
+
+    /// What was kept from the client until all transactions before its own have come out, if they have.
+    func tellHeldBack() {
+        guard let (endings, body) = heldBack, !mustWait(for: endings) else { return }
+        heldBack = nil
+        body(self)
+    }
+
+    private func tell(_ outcome: VoteOutcome) {
+        guard case .waiting(let reply) = voting else { return }
+        tellNews()
+        switch outcome {
+        case .granted: voting = .done
+        case .failed:
+            voting = .failed
+            if connection.generation >= .v5 { transactionEnded() }
+        case .unresolved: voting = .no
+        }
+        for body in connection.bodies(of: reply, outcome) { send(body) }
+    }
+
+    /// An undo of an old client is done; its transaction has the lock.
+    func undone(_ tid: TransactionID, _ oids: [ObjectID], after endings: Int) {
+        guard case .waiting = voting else { return }
+        watchLock(true)
+        if mustWait(for: endings) { return heldBack = (endings, { $0.tellUndone(tid, oids) }) }
+        tellUndone(tid, oids)
+    }
+
+    private func tellUndone(_ tid: TransactionID, _ oids: [ObjectID]) {
+        guard case .waiting(let reply) = voting else { return }
+        voting = .no
+        let list = WireValue.list(oids.map { .bytes($0.bytes) })
+        answer(reply, connection.generation <= .v201 ? list : .tuple([.bytes(tid.bytes), list]))
+    }
+
+    func undoFailed(_ exception: PythonException) {
+        guard case .waiting(let reply) = voting else { return }
+        voting = .failed
+        refuse(reply, exception)
+    }
+
+    // MARK: The end
+
+    private func finish(_ id: WireValue, _ reply: ServerConnection.Reply, _ served: ServedStorage) {
+        guard !isReadOnly else { return refuse(reply, .readOnly) }
+        guard let handle, transaction?.id == id else { return answer(reply, .none) }
+        guard case .done = voting else { return refuse(reply, .transactionError("tpc_finish without a vote")) }
+        watchLock(false)
+        served.writing.submit { _ in served.turn.finish(handle, reply, served) }
+    }
+
+    private func abort(_ id: WireValue, _ reply: ServerConnection.Reply, _ served: ServedStorage) {
+        guard !isReadOnly else { return refuse(reply, .readOnly) }
+        guard transaction?.id == id else { return answer(reply, .none) }
+        transactionEnded()
+        served.statistics.withLock { $0.aborts += 1 }
+        let client = self.id
+        served.writing.submit { _ in served.turn.leave(client, served) }
+        answer(reply, .none)
+    }
+
+    /// There is no transaction any more.
+    func transactionEnded() {
+        guard transaction != nil, let served else { return }
+        transaction = nil
+        incomingBlob = nil
+        heldBack = nil
+        voting = .no
+        watchLock(false)
+        served.statistics.withLock { $0.activeTransactions -= 1 }
+    }
+}

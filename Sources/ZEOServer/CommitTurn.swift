@@ -1,0 +1,410 @@
+internal import Logging
+internal import Synchronization
+internal import ZEOProtocol
+internal import ZODB
+
+/// Whose turn it is to commit to a storage: one client at a time from its vote to its end, the others in order of arrival.
+///
+/// `@unchecked`: all of it belongs to the storage's writing thread, the only one that calls it.
+final class CommitTurn: @unchecked Sendable {
+    /// What a client that waits for its turn wants done.
+    struct Request: Sendable {
+        enum Kind: Sendable {
+            case vote
+            /// An undo of generation 309 and before, which takes the lock before the vote.
+            case undo(TransactionID)
+        }
+
+        let client: ClientHandle
+        let generation: Generation
+        let kind: Kind
+        let description: TransactionDescription
+        let operations: [ClientTransaction.Operation]
+        /// For log lines.
+        let label: String
+    }
+
+    /// The transaction that has the turn.
+    fileprivate struct Held {
+        let client: ClientHandle
+        let label: String
+        let transaction: any StorageTransaction
+        let since: Double
+        var stored: [ObjectID] = []
+        var undone: [ObjectID] = []
+        var changed: [ObjectID] = []
+        var isVoted = false
+
+        /// All that others must no longer take for current.
+        var invalidated: [ObjectID] {
+            var seen: Set<ObjectID> = []
+            return (stored + undone + changed).filter { seen.insert($0).inserted }
+        }
+    }
+
+    private var lock = CommitLock<ClientID>()
+    private var requests: [ClientID: Request] = [:]
+    private var held: Held?
+    /// How many ends of transactions were asked for.
+    private var endings = 0
+
+    /// Who has the turn, and how many wait.
+    func figures(_ served: ServedStorage) {
+        let since = held?.since
+        let waiting = lock.waiting.count
+        served.statistics.withLock { statistics in
+            statistics.lockTime = since
+            statistics.waiting = waiting
+        }
+    }
+
+    // MARK: Requests
+
+    func request(_ request: Request, _ served: ServedStorage) {
+        defer { figures(served) }
+        let id = request.client.id
+        if lock.holder == id {
+            // After an undo that took the lock.
+            carryOut(request, served)
+            if held == nil { pass(from: id, served) }
+            return
+        }
+        requests[id] = request
+        switch lock.request(id) {
+        case .grant: if !grant(id, served) { pass(from: id, served) }
+        case .wait(let position):
+            served.logger.debug("(\(served.name)) \(request.label) waits for the commit lock, \(position) before it")
+        case .none: break
+        }
+    }
+
+    /// The client's transaction is over, or its connection is.
+    func leave(_ id: ClientID, _ served: ServedStorage) {
+        defer { figures(served) }
+        if held?.client.id == id {
+            held?.transaction.abort()
+            held = nil
+        }
+        requests[id] = nil
+        pass(from: id, served)
+    }
+
+    func finish(_ client: ClientHandle, _ reply: ServerConnection.Reply, _ served: ServedStorage) {
+        defer { figures(served) }
+        guard let ending = held, ending.client.id == client.id, ending.isVoted else {
+            return client.execute { $0.refuse(reply, .transactionError("tpc_finish without a vote")) }
+        }
+        held = nil
+        endings += 1
+        let oids = ending.invalidated
+        let publications = served.publications
+        let wake = served.wakeClients
+        let state = Shared(Mutex(false))
+        let label = ending.label
+        let publish: @Sendable (TransactionID) -> Void = { tid in
+            state.value.withLock { $0 = true }
+            publications.publish(.init(tid: tid, oids: oids, committer: client.id, reply: reply))
+        }
+        let completion: @Sendable (Result<TransactionID, StorageError>) -> Void = { result in
+            if state.value.withLock({ $0 }) { publications.settled() }
+            publications.conclude()
+            wake(served)
+            switch result {
+            case .success: served.statistics.withLock { $0.commits += 1 }
+            case .failure(let error):
+                served.logger.error("(\(served.name)) a commit of \(label) failed: \(error)")
+                client.execute { $0.refuse(reply, PythonException(error)) }
+            }
+        }
+        do throws(StorageError) {
+            if let transaction = ending.transaction as? any PipelinedTransaction {
+                try transaction.finish(publish: publish, completion: completion)
+            } else {
+                completion(.success(try ending.transaction.finish(publish)))
+            }
+        } catch {
+            completion(.failure(error))
+        }
+        let seconds = Clock.now() - ending.since
+        if seconds > served.policy.slowCommitSeconds {
+            served.logger.warning("(\(served.name)) \(ending.label) had the commit lock for \(seconds) s")
+        }
+        pass(from: client.id, served)
+    }
+
+    /// Gives the turn to the next.
+    private func pass(from id: ClientID, _ served: ServedStorage) {
+        var action = lock.release(id)
+        // Who is granted may fail at once, and the turn goes on.
+        while case .grant(let next) = action {
+            if grant(next, served) { return }
+            action = lock.release(next)
+        }
+    }
+
+    // MARK: Votes
+
+    /// - Returns: whether the client keeps the turn.
+    private func grant(_ id: ClientID, _ served: ServedStorage) -> Bool {
+        guard let request = requests.removeValue(forKey: id) else { return false }
+        carryOut(request, served)
+        return held != nil
+    }
+
+    private func carryOut(_ request: Request, _ served: ServedStorage) {
+        switch request.kind {
+        case .vote: vote(request, served)
+        case .undo(let tid): undo(tid, request, served)
+        }
+    }
+
+    private func vote(_ request: Request, _ served: ServedStorage) {
+        var skipped: Set<ObjectID> = []
+        while true {
+            switch attempt(request, served, withoutCheck: skipped) {
+            case .outcome(let outcome):
+                let endings = endings
+                request.client.execute { $0.voted(outcome, after: endings) }
+                return
+            case .again(let oid): skipped.insert(oid)
+            }
+        }
+    }
+
+    private enum Attempt {
+        case outcome(VoteOutcome)
+        /// The object is new after all: it needs no check.
+        case again(ObjectID)
+    }
+
+    private func attempt(
+        _ request: Request, _ served: ServedStorage, withoutCheck skipped: Set<ObjectID>
+    ) -> Attempt {
+        var replay = Replay(request, served, withoutCheck: skipped)
+        do throws(StorageError) {
+            var held = try current(for: request, served)
+            self.held = held
+            try replay.run(request.operations, in: held.transaction)
+            held.stored += replay.stored
+            held.undone += replay.undone
+            if replay.conflicts.isEmpty {
+                held.changed += try held.transaction.vote().changedOIDs
+                held.isVoted = true
+                self.held = held
+                let changed = held.changed
+                served.statistics.withLock { $0.conflictsResolved += changed.count }
+                let tid = (held.transaction as? any PipelinedTransaction)?.tid ?? .none
+                return .outcome(.granted(tid, changed: changed, stored: held.stored))
+            }
+            giveUp()
+            let conflicts = replay.conflicts
+            return .outcome(.unresolved(conflicts))
+        } catch {
+            giveUp()
+            if let oid = replay.missing, case .noSuchObject(oid) = error { return .again(oid) }
+            return .outcome(replay.failure(error))
+        }
+    }
+
+    private func giveUp() {
+        held?.transaction.abort()
+        held = nil
+    }
+
+    /// The transaction that has the turn: begun now, unless an undo has begun it before.
+    private func current(for request: Request, _ served: ServedStorage) throws(StorageError) -> Held {
+        if let held { return held }
+        return try begin(request, served)
+    }
+
+    private func begin(_ request: Request, _ served: ServedStorage) throws(StorageError) -> Held {
+        guard let storage = served.writable else { throw .readOnly(served.name) }
+        let description = request.description
+        let metadata = TransactionMetadata(
+            user: description.user, description: description.description,
+            extensionData: ServerReply.storedExtension(description.extension, for: served.generation))
+        let transaction: any StorageTransaction
+        if let tid = description.tid {
+            guard let storage = storage as? any RestorableStorage else {
+                throw .unsupported("\(served.name) cannot take transactions of other storages as they are")
+            }
+            let status = TransactionSummary.Status(rawValue: description.status) ?? .complete
+            transaction = try storage.begin(metadata, tid: tid, status: status)
+        } else {
+            transaction = try storage.begin(metadata)
+        }
+        return Held(client: request.client, label: request.label, transaction: transaction, since: Clock.now())
+    }
+
+    // MARK: Old undo
+
+    private func undo(_ tid: TransactionID, _ request: Request, _ served: ServedStorage) {
+        var replay = Replay(request, served, withoutCheck: [])
+        do throws(StorageError) {
+            var held = try current(for: request, served)
+            self.held = held
+            try replay.run(request.operations, in: held.transaction)
+            try held.transaction.undo(tid)
+            let oids = try Self.oids(of: tid, in: served)
+            held.stored += replay.stored
+            held.undone += replay.undone + oids
+            self.held = held
+            let own = (held.transaction as? any PipelinedTransaction)?.tid ?? .none
+            let endings = endings
+            request.client.execute { $0.undone(own, oids, after: endings) }
+        } catch {
+            giveUp()
+            let exception = PythonException(error)
+            request.client.execute { $0.undoFailed(exception) }
+        }
+    }
+
+    fileprivate static func oids(of tid: TransactionID, in served: ServedStorage) throws(StorageError) -> [ObjectID] {
+        guard let storage = served.storage as? any TransactionLogStorage else { return [] }
+        let records = try storage.records(of: tid).records
+        var seen: Set<ObjectID> = []
+        var oids: [ObjectID] = []
+        while let record = try records.next() {
+            if seen.insert(record.oid).inserted { oids.append(record.oid) }
+        }
+        return oids
+    }
+}
+
+/// A value that several closures have together.
+private final class Shared<Value: ~Copyable & Sendable>: Sendable {
+    let value: Value
+    init(_ value: consuming Value) { self.value = value }
+}
+
+/// Does what a client has asked for since its transaction began, now that nobody else can come between.
+private struct Replay {
+    private let mergesInClient: Bool
+    private let isOld: Bool
+    private let served: ServedStorage
+    private let label: String
+    private let skipped: Set<ObjectID>
+    private(set) var stored: [ObjectID] = []
+    private(set) var undone: [ObjectID] = []
+    /// What the client has to merge.
+    private(set) var conflicts: [UnresolvedConflict] = []
+    /// An object that was checked and is not there.
+    private(set) var missing: ObjectID?
+    private var current: ClientTransaction.Operation?
+
+    init(_ request: CommitTurn.Request, _ served: ServedStorage, withoutCheck skipped: Set<ObjectID>) {
+        self.served = served
+        self.skipped = skipped
+        label = request.label
+        mergesInClient = served.policy.resolvesConflictsInClients && request.generation >= .v5
+        isOld = request.generation <= .v4
+    }
+
+    mutating func run(
+        _ operations: [ClientTransaction.Operation], in transaction: any StorageTransaction
+    ) throws(StorageError) {
+        for operation in mergesInClient ? Self.latest(operations) : operations {
+            current = operation
+            try run(operation, in: transaction)
+        }
+        current = nil
+    }
+
+    /// What was stored again after a conflict takes the place of what was stored before.
+    private static func latest(_ operations: [ClientTransaction.Operation]) -> [ClientTransaction.Operation] {
+        var seen: Set<ObjectID> = []
+        return operations.reversed().filter { operation in
+            switch operation {
+            case .store(let oid, _, _), .storeBlob(let oid, _, _, _): seen.insert(oid).inserted
+            case .restore, .delete, .requireCurrent, .undo: true
+            }
+        }.reversed()
+    }
+
+    private mutating func run(
+        _ operation: ClientTransaction.Operation, in transaction: any StorageTransaction
+    ) throws(StorageError) {
+        switch operation {
+        case .store(let oid, let serial, let data):
+            if try isInConflict(oid, serial, data, in: transaction) { return }
+            try transaction.store(data, for: oid, basedOn: serial)
+            stored.append(oid)
+        case .storeBlob(let oid, let serial, let data, let file):
+            if try isInConflict(oid, serial, data, in: transaction) { return }
+            if let transaction = transaction as? any BlobAdoptingTransaction {
+                try transaction.storeBlob(data, for: oid, basedOn: serial, adopting: file.path)
+            } else {
+                try transaction.storeBlob(data, for: oid, basedOn: serial, contents: file.contents())
+            }
+            stored.append(oid)
+        case .restore(let oid, _, let data, let previous):
+            guard let transaction = transaction as? any RestoringTransaction else {
+                throw .unsupported("\(served.name) cannot take records of other storages as they are")
+            }
+            try transaction.restore(data, for: oid, from: previous)
+            stored.append(oid)
+        case .delete(let oid, let serial):
+            guard let transaction = transaction as? any DeletingTransaction else {
+                throw .unsupported("\(served.name) cannot delete objects")
+            }
+            try transaction.delete(oid, basedOn: serial)
+            undone.append(oid)
+        case .requireCurrent(let oid, let serial): try transaction.requireCurrent(oid, serial: serial)
+        case .undo(let tid):
+            try transaction.undo(tid)
+            // Told to clients with the storage's own list of what has changed; to others it is an invalidation as well.
+            undone += try CommitTurn.oids(of: tid, in: served)
+        }
+    }
+
+    /// Whether the object has changed, where the client is to merge: then it is noted, and not stored.
+    private mutating func isInConflict(
+        _ oid: ObjectID, _ serial: TransactionID, _ data: [UInt8], in transaction: any StorageTransaction
+    ) throws(StorageError) -> Bool {
+        guard mergesInClient, serial != .none, !skipped.contains(oid) else { return false }
+        do throws(StorageError) {
+            try transaction.requireCurrent(oid, serial: serial)
+            return false
+        } catch .conflict(let oid, let committed, let read) {
+            conflicts.append(UnresolvedConflict(oid: oid, committed: committed, read: read, data: data))
+            return true
+        } catch .noSuchObject(oid) {
+            missing = oid
+            throw .noSuchObject(oid)
+        }
+    }
+
+    // MARK: Failures
+
+    /// What the client is told of an error.
+    func failure(_ error: StorageError) -> VoteOutcome {
+        if case .conflict(let oid, let committed, let read) = error {
+            served.statistics.withLock { $0.conflicts += 1 }
+            var isRead = false
+            if case .requireCurrent = current { isRead = true }
+            let name = isRead ? nil : className(of: oid)
+            served.logger.info(
+                "(\(served.name)) conflict of \(label) on \(oid) \(name ?? "") committed \(committed), read \(read)")
+            return .failed(
+                .conflict(oid, committed: committed, read: read, className: name, isRead: isRead), oid)
+        }
+        served.logger.notice("(\(served.name)) the vote of \(label) failed: \(error)")
+        return .failed(PythonException(error), isOld ? oid(of: error) : nil)
+    }
+
+    private func oid(of error: StorageError) -> ObjectID? {
+        switch current {
+        case .store(let oid, _, _), .storeBlob(let oid, _, _, _), .restore(let oid, _, _, _), .delete(let oid, _),
+            .requireCurrent(let oid, _):
+            oid
+        case .undo, .none: nil
+        }
+    }
+
+    /// The class of what the client wanted to store.
+    private func className(of oid: ObjectID) -> String? {
+        guard case .store(oid, _, let data)? = current else { return nil }
+        let revision = Revision(data: data, serial: .none, next: nil)
+        return (try? ObjectRecord(revision, oid: oid))?.className.map { "\($0)" }
+    }
+}

@@ -1,0 +1,67 @@
+internal import Logging
+internal import NIOCore
+internal import Synchronization
+internal import ZEOProtocol
+internal import ZODB
+
+/// What all connections of a server have in common.
+final class ServerCore: Sendable {
+    let policy: ServicePolicy
+    let logger: Logger
+    let storages: [String: ServedStorage]
+    /// Connections there are.
+    let connections = Atomic<Int>(0)
+    private let lastClient = Atomic<Int>(0)
+    /// The event loops that have clients, each with its clients.
+    private let loops: Mutex<[(loop: any EventLoop, clients: NIOLoopBound<LoopClients>)]> = Mutex([])
+
+    init(policy: ServicePolicy, logger: Logger, storages: [String: ServedStorage]) {
+        self.policy = policy
+        self.logger = logger
+        self.storages = storages
+    }
+
+    func newClientID() -> ClientID { ClientID(number: lastClient.add(1, ordering: .relaxed).newValue) }
+
+    func add(_ loop: any EventLoop, _ clients: NIOLoopBound<LoopClients>) {
+        loops.withLock { $0.append((loop, clients)) }
+    }
+
+    /// The clients of the loop that calls.
+    func clients(of loop: any EventLoop) -> LoopClients? {
+        loops.withLock { loops in loops.first { $0.loop === loop }?.clients }?.value
+    }
+
+    /// Has all clients told of what a storage has published.
+    func distribute(_ served: ServedStorage) {
+        for (loop, clients) in loops.withLock({ $0 }) {
+            loop.execute { clients.value.distribute(served) }
+        }
+    }
+
+    /// Runs `body` for every client, on its loop.
+    func forEachClient(_ body: @escaping @Sendable (ClientHandler) -> Void) {
+        for (loop, clients) in loops.withLock({ $0 }) {
+            loop.execute {
+                for client in clients.value.clients.values where client.isOpen { body(client) }
+            }
+        }
+    }
+
+    /// Tells all clients of a storage how large it is: after a pack.
+    func tellSizes(of served: ServedStorage) {
+        forEachClient { client in
+            guard client.served === served, let information = try? served.sizeInformation() else { return }
+            client.tellNews()
+            client.notify("info", [information])
+        }
+    }
+
+    /// What a monitor is told that says `ruok`: JSON, the figures of each storage.
+    func statusText() -> String {
+        let storages = storages.sorted { $0.key < $1.key }.map { name, served in
+            "\(JSONText.quoted(name)): \(JSONText.text(served.status(in: .v5)))"
+        }
+        return "{" + storages.joined(separator: ", ") + "}"
+    }
+}

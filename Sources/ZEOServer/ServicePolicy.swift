@@ -1,0 +1,35 @@
+public import ZEOProtocol
+
+/// How a server treats its clients: the same for all its storages.
+public struct ServicePolicy: Sendable {
+    /// What is said first. Older clients cannot come when it is `M5`.
+    public var announced = Dialect.z5
+    /// Nobody writes, pack included.
+    public var isReadOnly = false
+    /// How many transactions are remembered for clients that come back (`invalidation-queue-size`).
+    public var invalidationQueueSize = 100
+    /// Transactions younger than so many seconds are remembered too (`invalidation-age`).
+    public var invalidationAge: Double?
+    /// Seconds that a client may hold the commit lock; nil for any time (`transaction-timeout`).
+    public var transactionTimeout: Double?
+    /// Conflicts are merged by the clients, which have all classes (`client-conflict-resolution`).
+    public var resolvesConflictsInClients = false
+    /// The longest message taken, in bytes.
+    public var messageLimit = Frame.defaultLimit
+    /// The most bytes that one transaction may hold in memory before it votes.
+    public var transactionLimit = 1 << 30
+    /// A client that does not take what it is sent is let go when so many bytes wait for it.
+    public var outboxLimit = 256 << 20
+    /// Clients at the same time; beyond, new ones are turned away.
+    public var connectionLimit = 10_000
+    /// Seconds a client has to say what it speaks and to register.
+    public var handshakeTimeout: Double = 60
+    /// Seconds without a word after which a client is let go; nil for any time. Python's clients say something every minute.
+    public var idleTimeout: Double?
+    /// Seconds from vote to end after which a commit is noted in the log.
+    public var slowCommitSeconds: Double = 10
+    /// How many threads answer clients. One answers hundreds of thousands of loads a second.
+    public var threads = 1
+
+    public init() {}
+}

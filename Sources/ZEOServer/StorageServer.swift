@@ -1,0 +1,131 @@
+public import Logging
+internal import NIOCore
+internal import NIOPosix
+public import ZEOProtocol
+public import ZODB
+
+/// A ZEO server: storages, and the addresses at which clients reach them.
+///
+/// Many clients are served by few threads: loads are answered where they arrive, what writes to a storage runs on a thread
+/// of the storage.
+public final class StorageServer: Sendable {
+    /// A storage to serve.
+    public struct Served: Sendable {
+        /// What clients register for.
+        public var name: String
+        public var storage: any Storage
+        /// Nobody may write to it.
+        public var isReadOnly: Bool
+
+        public init(name: String, storage: any Storage, isReadOnly: Bool = false) {
+            self.name = name
+            self.storage = storage
+            self.isReadOnly = isReadOnly
+        }
+    }
+
+    /// Where it listens, ports chosen by the system filled in.
+    public let endpoints: [Endpoint]
+    private let core: ServerCore
+    private let group: MultiThreadedEventLoopGroup
+    private let channels: [any Channel]
+
+    /// Opens the addresses and serves.
+    ///
+    /// The storages belong to the server from now on, which closes them at its end, or when it throws.
+    /// - Throws: `unreachable` of an address that cannot be had; what the storages throw.
+    public init(
+        serving storages: [Served], at endpoints: [Endpoint], policy: ServicePolicy = ServicePolicy(),
+        logger: Logger
+    ) throws(StorageError) {
+        let waker = Waker()
+        var served: [String: ServedStorage] = [:]
+        for storage in storages {
+            served[storage.name] = try ServedStorage(
+                storage.name, storage.storage, isReadOnly: storage.isReadOnly || policy.isReadOnly,
+                policy: policy, logger: logger, wakeClients: { waker.core?.distribute($0) })
+        }
+        core = ServerCore(policy: policy, logger: logger, storages: served)
+        waker.core = core
+        group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, policy.threads))
+        var index = 0
+        for loop in group.makeIterator() {
+            let number = index
+            index += 1
+            let core = core
+            do {
+                try loop.submit {
+                    core.add(loop, NIOLoopBound(LoopClients(index: number, core), eventLoop: loop))
+                }.wait()
+            } catch {
+                throw .io("\(error)", errno: 0)
+            }
+        }
+        var channels: [any Channel] = []
+        for endpoint in endpoints {
+            do {
+                channels.append(try Self.listen(at: endpoint, group, core))
+            } catch {
+                for channel in channels { try? channel.close().wait() }
+                try? group.syncShutdownGracefully()
+                for served in served.values { served.close() }
+                throw .connection(.unreachable(address: endpoint.description, "\(error)"))
+            }
+        }
+        self.channels = channels
+        self.endpoints = zip(endpoints, channels).map { endpoint, channel in
+            guard case .host(let host, port: 0) = endpoint, let port = channel.localAddress?.port else {
+                return endpoint
+            }
+            return .host(host, port: port)
+        }
+        for endpoint in self.endpoints { logger.info("listening at \(endpoint)") }
+    }
+
+    private static func listen(
+        at endpoint: Endpoint, _ group: MultiThreadedEventLoopGroup, _ core: ServerCore
+    ) throws -> any Channel {
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 65_536))
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 1 << 20, high: 4 << 20))
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let clients = core.clients(of: channel.eventLoop) else { return }
+                    let handler = ClientHandler(
+                        core, clients, id: core.newClientID(), peer: Self.name(of: channel.remoteAddress))
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                }
+            }
+        switch endpoint {
+        case .host(let host, let port):
+            return try bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .bind(host: host.isEmpty ? "0.0.0.0" : host, port: port).wait()
+        case .unixSocket(let path):
+            return try bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).wait()
+        }
+    }
+
+    /// `10.0.0.7:41022`, `[::1]:41022`, `unix`.
+    private static func name(of address: SocketAddress?) -> String {
+        guard let address, let host = address.ipAddress, let port = address.port else { return "a local client" }
+        return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+
+    /// Ends it: takes no more clients, lets go those there are, finishes the commits under way, closes the storages.
+    public func close() {
+        for channel in channels { try? channel.close().wait() }
+        core.forEachClient { $0.close(because: nil) }
+        for served in core.storages.values { served.close() }
+        try? group.syncShutdownGracefully()
+    }
+}
+
+/// The way back from a storage to the server that is made after it.
+///
+/// `@unchecked`: set once, before the first client can come.
+private final class Waker: @unchecked Sendable {
+    weak var core: ServerCore?
+}

@@ -79,6 +79,14 @@ let package = Package(
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: settings),
+        .target(
+            name: "ServerCommand",
+            dependencies: [
+                "ServerConfiguration", "ZConfig", "ZEOProtocol", "ZEOServer", "ZODB", "ZODBFile",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: settings),
+        .executableTarget(name: "zeoserver", dependencies: ["ServerCommand"], swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
         .target(
             name: "TestSupport", dependencies: ["ObjectGraph", "Pickle", "ZODB"], path: "Tests/TestSupport",

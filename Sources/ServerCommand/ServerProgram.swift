@@ -1,0 +1,77 @@
+public import ArgumentParser
+internal import ServerConfiguration
+internal import ZConfig
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// `zeoserver`: without a subcommand it serves, with the options of Python's `runzeo`.
+public struct ServerProgram: ParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "zeoserver",
+        abstract: "Serve ZODB storages to ZEO clients of every generation.",
+        usage: """
+            zeoserver -C zeo.conf
+            zeoserver -f Data.fs -a 8800
+            zeoserver <subcommand>
+            """,
+        discussion: """
+            Takes the place of runzeo, with its options and its zeo.conf. It runs in the foreground and logs to standard
+            error, unless the configuration says otherwise. SIGTERM ends it, SIGHUP opens its log files again.
+
+            Exit codes: 0 ended as asked, 2 usage or configuration, 1 anything else.
+            """,
+        version: ServerVersion.text)
+
+    @OptionGroup var options: ServingOptions
+
+    public init() {}
+
+    public mutating func run() throws {
+        let settings = try options.settings()
+        throw ExitCode(ServerRun(settings, options).run())
+    }
+
+    /// Runs the command line.
+    /// - Returns: the exit code.
+    public static func run(_ arguments: [String]) -> Int32 {
+        do {
+            var command = try parseAsRoot(arguments)
+            try command.run()
+            return ProgramExit.success
+        } catch {
+            let text = fullMessage(for: error)
+            let code = exitCode(for: error)
+            if code == .success {
+                if !text.isEmpty { print(text) }
+                return ProgramExit.success
+            }
+            if !text.isEmpty { StandardError.write(text + "\n") }
+            return code == .validationFailure ? ProgramExit.usage : code.rawValue
+        }
+    }
+}
+
+enum ServerVersion {
+    static let text = "zeoserver 0.4"
+}
+
+/// How the program ends.
+enum ProgramExit {
+    static let success: Int32 = 0
+    static let failure: Int32 = 1
+    /// The command line or the configuration is wrong.
+    static let usage: Int32 = 2
+    /// `status`: there is no server.
+    static let stopped: Int32 = 3
+}
+
+enum StandardError {
+    static func write(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = FileWriting.write(bytes, to: STDERR_FILENO)
+    }
+}

@@ -1,0 +1,105 @@
+internal import Dispatch
+internal import Logging
+internal import ServerConfiguration
+internal import Synchronization
+internal import ZConfig
+internal import ZEOProtocol
+internal import ZEOServer
+internal import ZODB
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// A server from its start to its end, in this process.
+struct ServerRun {
+    private let settings: ServerSettings
+    private let options: ServingOptions
+
+    init(_ settings: ServerSettings, _ options: ServingOptions) {
+        self.settings = settings
+        self.options = options
+    }
+
+    /// Serves until a signal ends it.
+    /// - Returns: the exit code.
+    func run() -> Int32 {
+        let log: EventLog
+        do {
+            log = try EventLog(settings.log, isVerbose: options.verbose)
+        } catch {
+            StandardError.write("zeoserver: \(error)\n")
+            return ProgramExit.failure
+        }
+        let logger = log.logger("zeoserver")
+        let ending = Ending()
+        let signals = SignalWatch()
+        signals.on([SIGTERM, SIGINT]) { number in ending.begin(number, logger) }
+        signals.on([SIGHUP, SIGUSR2]) { _ in log.reopen() }
+        // A client that hangs up, and a file that reaches a limit, are errors of one call and not the end of the process.
+        for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
+        let code: Int32
+        do {
+            try serve(logger, ending)
+            code = ProgramExit.success
+        } catch {
+            logger.critical("\(error)")
+            if !log.isOnStandardError { StandardError.write("zeoserver: \(error)\n") }
+            code = (error as? StorageOpeningError)?.exitCode ?? ProgramExit.failure
+        }
+        withExtendedLifetime(signals) {}
+        return code
+    }
+
+    private func serve(_ logger: Logger, _ ending: Ending) throws {
+        logger.info("\(ServerVersion.text) starts, process \(getpid())")
+        for warning in settings.warnings { logger.warning("\(warning)") }
+        let server: StorageServer
+        do {
+            let storages = try StorageOpener(logger: logger, interruption: ending.interruption).open(settings.storages)
+            server = try StorageServer(
+                serving: storages, at: settings.addresses.map(Endpoint.init),
+                policy: ServicePolicy(settings, threads: options.threads), logger: logger)
+        } catch  where ending.interruption.isRaised {
+            logger.info("ended before it had begun to serve")
+            return
+        }
+        defer {
+            server.close()
+            logger.info("ended")
+        }
+        let pidFile = try settings.pidFile.map { try PIDFile($0) }
+        defer { pidFile?.remove() }
+        ServiceManager.notify("READY=1")
+        ending.wait()
+        ServiceManager.notify("STOPPING=1")
+    }
+}
+
+/// The end of a server: asked for by a signal, waited for by who serves.
+final class Ending: Sendable {
+    /// Raised when it is asked for, for what is under way before the server serves.
+    let interruption = Interruption()
+    private let asked = DispatchSemaphore(value: 0)
+    private let isAsked = Mutex(false)
+
+    /// The second time, the process ends at once.
+    func begin(_ number: Int32, _ logger: Logger) {
+        let name = number == SIGINT ? "SIGINT" : "SIGTERM"
+        let isSecond = isAsked.withLock { isAsked in
+            defer { isAsked = true }
+            return isAsked
+        }
+        guard !isSecond else {
+            logger.critical("ended at once by a second \(name)")
+            _exit(ProgramExit.failure)
+        }
+        logger.notice("\(name): takes no more clients and ends when the commits under way have")
+        interruption.raise()
+        asked.signal()
+    }
+
+    func wait() { asked.wait() }
+}

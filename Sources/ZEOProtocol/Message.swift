@@ -32,12 +32,17 @@ public struct Message: Hashable, Sendable {
 }
 
 extension Message {
+    /// The most parts that a call of a client has, far above any real one. What a server answers may have more: the oids
+    /// of a large transaction.
+    public static let callLimit = 1_000_000
+
+    /// - Parameter limit: the most parts, inner ones included. A part may take fifty times its bytes in memory.
     /// - Throws: `FormatError`, offsets from the start of the body, when `body` is no message in this encoding.
-    public init(_ body: [UInt8], encoding: Dialect.Encoding) throws(FormatError) {
+    public init(_ body: [UInt8], encoding: Dialect.Encoding, limit: Int = .max) throws(FormatError) {
         let value =
             switch encoding {
-            case .pickle: try PickleReader.value(of: body)
-            case .messagePack: try MessagePackMessages.value(of: body)
+            case .pickle: try PickleReader.value(of: body, limit: limit)
+            case .messagePack: try MessagePackMessages.value(of: body, limit: limit)
             }
         guard let parts = value.elements, parts.count == 4, let flags = parts[1].integer, let name = parts[2].name
         else { throw FormatError(.invalid(field: "message", found: value.description), at: 0) }
@@ -48,8 +53,10 @@ extension Message {
     /// The body; by default in the style that every peer of generation 5 reads.
     /// - Parameter reader: in pickles, which Python has to read it: before generation 5 they differ.
     public func body(in encoding: Dialect.Encoding, for reader: PythonGeneration = .python3) -> [UInt8] {
+        // Python 2 peers before generation 5 say True as 1, and False as False.
         let flags: WireValue =
-            name == Self.replyName ? .integer(isException ? 2 : 0) : .bool(isOneWay)
+            name == Self.replyName ? .integer(isException ? 2 : 0)
+            : isOneWay && reader == .python2 && encoding == .pickle ? .integer(1) : .bool(isOneWay)
         let value = WireValue.tuple([id, flags, .string(name), arguments])
         return switch encoding {
         case .pickle: PickleWriter.bytes(value, for: reader)

@@ -10,9 +10,11 @@ enum MessagePackMessages {
     /// Nested arrays could each claim all that is left; what they really hold is reserved as it comes.
     private static let mostReserved = 1024
 
-    static func value(of body: [UInt8]) throws(FormatError) -> WireValue {
+    /// - Parameter limit: the most values, inner ones included: each may cost many times its byte in memory.
+    static func value(of body: [UInt8], limit: Int = .max) throws(FormatError) -> WireValue {
         var reader = ByteReader(body.span.bytes)
-        let value = try Self.value(&reader, depth: 0)
+        var budget = limit
+        let value = try Self.value(&reader, depth: 0, &budget)
         guard reader.isAtEnd else {
             throw FormatError(
                 .invalid(field: "msgpack", found: "\(reader.remaining) bytes after its end"), at: reader.offset)
@@ -20,8 +22,14 @@ enum MessagePackMessages {
         return value
     }
 
-    private static func value(_ reader: inout ByteReader, depth: Int) throws(FormatError) -> WireValue {
+    private static func value(
+        _ reader: inout ByteReader, depth: Int, _ budget: inout Int
+    ) throws(FormatError) -> WireValue {
         let offset = reader.offset
+        budget -= 1
+        guard budget >= 0 else {
+            throw FormatError(.invalid(field: "msgpack", found: "more values than any message has"), at: offset)
+        }
         guard depth < deepest else {
             throw FormatError(.invalid(field: "nesting", found: "more than \(deepest) levels"), at: offset)
         }
@@ -29,8 +37,8 @@ enum MessagePackMessages {
         switch code {
         case 0x00...0x7f: return .integer(Int64(code))
         case 0xe0...0xff: return .integer(Int64(Int8(bitPattern: code)))
-        case 0x80...0x8f: return try map(&reader, count: Int(code & 0x0f), depth: depth)
-        case 0x90...0x9f: return try array(&reader, count: Int(code & 0x0f), depth: depth)
+        case 0x80...0x8f: return try map(&reader, count: Int(code & 0x0f), depth: depth, &budget)
+        case 0x90...0x9f: return try array(&reader, count: Int(code & 0x0f), depth: depth, &budget)
         case 0xa0...0xbf: return .text(try reader.read(count: Int(code & 0x1f)))
         case 0xc0: return .none
         case 0xc2: return .bool(false)
@@ -51,10 +59,10 @@ enum MessagePackMessages {
         case 0xd9: return .text(try reader.read(count: Int(try reader.read(as: UInt8.self))))
         case 0xda: return .text(try reader.read(count: Int(try reader.read(as: UInt16.self))))
         case 0xdb: return .text(try reader.read(count: Int(try reader.read(as: UInt32.self))))
-        case 0xdc: return try array(&reader, count: Int(try reader.read(as: UInt16.self)), depth: depth)
-        case 0xdd: return try array(&reader, count: Int(try reader.read(as: UInt32.self)), depth: depth)
-        case 0xde: return try map(&reader, count: Int(try reader.read(as: UInt16.self)), depth: depth)
-        case 0xdf: return try map(&reader, count: Int(try reader.read(as: UInt32.self)), depth: depth)
+        case 0xdc: return try array(&reader, count: Int(try reader.read(as: UInt16.self)), depth: depth, &budget)
+        case 0xdd: return try array(&reader, count: Int(try reader.read(as: UInt32.self)), depth: depth, &budget)
+        case 0xde: return try map(&reader, count: Int(try reader.read(as: UInt16.self)), depth: depth, &budget)
+        case 0xdf: return try map(&reader, count: Int(try reader.read(as: UInt32.self)), depth: depth, &budget)
         default:
             throw FormatError(
                 .invalid(field: "msgpack type", found: "0x" + Hexadecimal.text(code, width: 2)), at: offset)
@@ -74,22 +82,24 @@ enum MessagePackMessages {
     }
 
     private static func array(
-        _ reader: inout ByteReader, count: Int, depth: Int
+        _ reader: inout ByteReader, count: Int, depth: Int, _ budget: inout Int
     ) throws(FormatError) -> WireValue {
         try checkCount(reader, count)
         var elements: [WireValue] = []
         elements.reserveCapacity(min(count, mostReserved))
-        for _ in 0..<count { elements.append(try value(&reader, depth: depth + 1)) }
+        for _ in 0..<count { elements.append(try value(&reader, depth: depth + 1, &budget)) }
         return .tuple(elements)
     }
 
-    private static func map(_ reader: inout ByteReader, count: Int, depth: Int) throws(FormatError) -> WireValue {
+    private static func map(
+        _ reader: inout ByteReader, count: Int, depth: Int, _ budget: inout Int
+    ) throws(FormatError) -> WireValue {
         try checkCount(reader, count)
         var entries: [WireValue.Entry] = []
         entries.reserveCapacity(min(count, mostReserved))
         for _ in 0..<count {
-            let key = try value(&reader, depth: depth + 1)
-            entries.append(.init(key, try value(&reader, depth: depth + 1)))
+            let key = try value(&reader, depth: depth + 1, &budget)
+            entries.append(.init(key, try value(&reader, depth: depth + 1, &budget)))
         }
         return .dict(entries)
     }

@@ -29,16 +29,23 @@ struct PickleReader {
     private var memo: [Int: Int] = [:]
     /// Where the opcode being carried out stands.
     private var opcodeOffset = 0
+    /// How many more opcodes there may be: each may cost many times its byte in memory.
+    private var budget: Int
 
-    static func value(of body: [UInt8]) throws(FormatError) -> WireValue {
+    private init(budget: Int) {
+        self.budget = budget
+    }
+
+    /// - Parameter limit: the most opcodes, and the most values.
+    static func value(of body: [UInt8], limit: Int = .max) throws(FormatError) -> WireValue {
         var reader = ByteReader(body.span.bytes)
-        var machine = PickleReader()
+        var machine = PickleReader(budget: limit)
         let root = try machine.run(&reader)
         guard reader.isAtEnd else {
             throw FormatError(
                 .invalid(field: "pickle", found: "\(reader.remaining) bytes after its end"), at: reader.offset)
         }
-        var tree = PickleTree(nodes: machine.nodes, budget: body.count * 4 + 1000, end: reader.offset)
+        var tree = PickleTree(nodes: machine.nodes, budget: min(body.count * 4 + 1000, limit), end: reader.offset)
         return try tree.value(of: root)
     }
 
@@ -46,6 +53,8 @@ struct PickleReader {
     private mutating func run(_ reader: inout ByteReader) throws(FormatError) -> Int {
         while true {
             opcodeOffset = reader.offset
+            budget -= 1
+            guard budget >= 0 else { throw invalid("pickle", "more opcodes than any message has") }
             let code: UInt8 = try reader.read()
             if code == UInt8(ascii: ".") { return try pop() }
             if try readScalar(code, &reader) { continue }
@@ -267,9 +276,11 @@ struct PickleReader {
             nodes[target] = .list([])  // gives up its hold on the array, which then grows in place
             elements.append(contentsOf: items)
             nodes[target] = .list(elements)
-        case .instance(let callable, let arguments, let state, let contents):
+        case .instance(let callable, let arguments, let state, var contents):
+            nodes[target] = .list([])
+            contents.append(contentsOf: items)
             nodes[target] = .instance(
-                callable: callable, arguments: arguments, state: state, contents: contents + items)
+                callable: callable, arguments: arguments, state: state, contents: contents)
         default: throw invalid("APPEND", "no list on the stack")
         }
     }
@@ -282,6 +293,7 @@ struct PickleReader {
             entries.append(contentsOf: items)
             nodes[target] = .dict(entries)
         case .instance(let callable, let arguments, let state, var contents):
+            nodes[target] = .list([])
             for index in stride(from: 0, to: items.count - 1, by: 2) {
                 contents.append(nodes.count)
                 nodes.append(.tuple([items[index], items[index + 1]]))

@@ -27,7 +27,10 @@ public struct LoadRequest: Equatable, Sendable {
         switch reader.next() {
         case UInt8(ascii: "K"): reader.offset += 1
         case UInt8(ascii: "M"): reader.offset += 2
-        case UInt8(ascii: "J"): reader.offset += 4
+        case UInt8(ascii: "J"):
+            // -1 is the id of a heartbeat, which is not answered.
+            if reader.skip([0xff, 0xff, 0xff, 0xff]) { return nil }
+            reader.offset += 4
         case UInt8(ascii: "C"), UInt8(ascii: "U"):
             reader.offset -= 1
             guard reader.eight() != nil, reader.eight() != nil, reader.skip([0x86]) else { return nil }

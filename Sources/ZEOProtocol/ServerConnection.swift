@@ -45,7 +45,7 @@ public struct ServerConnection: Sendable {
     private var reader: PythonGeneration?
     private var isRegistered = false
     /// Up to 308 every message of ours has a number of its own.
-    private var lastNumber: Int64 = 0
+    private var nextNumber: Int64 = 0
 
     public init(announcing dialect: Dialect = .z5) {
         announced = dialect
@@ -87,11 +87,14 @@ public struct ServerConnection: Sendable {
         case .speaking(let dialect):
             let message: Message
             do throws(FormatError) {
-                message = try Message(body, encoding: dialect.encoding)
+                message = try Message(body, encoding: dialect.encoding, limit: Message.callLimit)
             } catch {
                 return close("a message of \(body.count) bytes that cannot be read: \(error)")
             }
             if reader == nil { reader = Self.reader(of: body, in: dialect) }
+            if let name = message.arguments.foreignName ?? message.id.foreignName {
+                return close("a message names \(name), which Python would call: no client has a reason to")
+            }
             // The heartbeat of all generations.
             if message.id.integer == -1 { return .none }
             return event(message, dialect)
@@ -125,7 +128,7 @@ public struct ServerConnection: Sendable {
     private static func reader(of body: [UInt8], in dialect: Dialect) -> PythonGeneration {
         if dialect.encoding == .messagePack { return .python3 }
         if dialect.generation <= .v310 { return .python2 }
-        guard let parts = try? PickleReader.value(of: body).elements, parts.count == 4,
+        guard let parts = try? PickleReader.value(of: body, limit: Message.callLimit).elements, parts.count == 4,
             case .nativeString = parts[2]
         else { return .python3 }
         return .python2
@@ -147,10 +150,10 @@ public struct ServerConnection: Sendable {
 
     /// The body of something that the client did not ask for.
     public mutating func body(ofNotice name: String, _ arguments: [WireValue]) -> [UInt8] {
-        lastNumber += 1
+        defer { nextNumber += 1 }
         return encode(
             Message(
-                id: .integer(generation.numbersOnlyCalls ? 0 : lastNumber), isOneWay: true, name: name,
+                id: .integer(generation.numbersOnlyCalls ? 0 : nextNumber), isOneWay: true, name: name,
                 arguments: .tuple(arguments)))
     }
 

@@ -54,7 +54,6 @@ extension ClientHandler {
         cursor = end
         for entry in entries {
             if entry.committer == id, let reply = entry.reply {
-                transactionEnded()
                 if let information = try? served.sizeInformation() { notify("info", [information]) }
                 send(connection.body(of: reply, .bytes(entry.tid.bytes)))
             } else {
@@ -120,7 +119,10 @@ extension ClientHandler {
         guard let served else { return performUnregistered(call, reply) }
         switch call {
         case .getAuthProtocol, .getChallenge, .answerChallenge: performUnregistered(call, reply)
-        case .register: refuse(reply, .valueError("duplicate register() call"))
+        case .register:
+            // From generation 5 on the method is not there any more.
+            guard connection.generation <= .v4 else { return close(because: "it registered twice") }
+            refuse(reply, .valueError("duplicate register() call"))
         case .getInfo:
             let generation = connection.generation
             answer(reply) { () throws(StorageError) in try served.servedInformation().value(in: generation) }
@@ -129,7 +131,7 @@ extension ClientHandler {
         case .ping: answer(reply, .none)
         case .serverStatus: answer(reply, served.status(in: connection.generation))
         case .setClientLabel(let label):
-            self.label = label.isEmpty ? nil : String(label.prefix(200)).filter { !$0.isNewline }
+            setLabel(label)
             answer(reply, .none)
         case .lastTransaction:
             answerWithState(reply, served) { () throws(StorageError) in
@@ -165,6 +167,17 @@ extension ClientHandler {
         case .modifiedInVersion: answer(reply, .string(""))
         case .versionChange(let name): refuse(reply, .notImplemented("\(name): this server has no versions"))
         }
+    }
+
+    /// A label stands in log lines: nothing in it may end one, or turn a terminal upside down.
+    private func setLabel(_ text: String) {
+        let kept = text.unicodeScalars.prefix(200).filter { scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator: false
+            default: true
+            }
+        }
+        label = kept.isEmpty ? nil : String(String.UnicodeScalarView(kept))
     }
 
     private func performUnregistered(_ call: ServerCall, _ reply: ServerConnection.Reply) {

@@ -98,25 +98,26 @@ extension ClientHandler {
         let mergesItself = server.policy.resolvesConflictsInClients && connection.generation >= .v5
         let operations = mergesItself ? transaction.operations : transaction.takeOperations()
         self.transaction = transaction
-        voting = .waiting(reply)
+        requests += 1
+        voting = .waiting(reply, number: requests)
         let request = CommitTurn.Request(
-            client: handle, generation: connection.generation, kind: kind, description: transaction.description,
+            client: handle, number: requests, generation: connection.generation, kind: kind, description: transaction.description,
             operations: operations, label: name)
         served.writing.submit { _ in served.turn.request(request, served) }
     }
 
-    /// The storage has decided, when so many ends of transactions had been asked for.
+    /// The storage has decided, when so many ends of transactions had been asked for. `number` is that of the request.
     ///
     /// Clients up to generation 4 lock themselves up in `tpc_finish`, and again for each invalidation: one that comes before
     /// the answer would never be read. So all transactions before theirs have to come out before they are told that it
     /// is their turn; while they have it, there are no others. Clients of generation 5 need not wait for that.
-    func voted(_ outcome: VoteOutcome, after endings: Int) {
-        guard case .waiting = voting else { return }
+    func voted(_ outcome: VoteOutcome, _ number: Int, after endings: Int) {
+        guard case .waiting(_, number) = voting else { return }
         if case .granted = outcome {
             watchLock(true)
-            if mustWait(for: endings) { return heldBack = (endings, { $0.tell(outcome) }) }
+            if mustWait(for: endings) { return heldBack = (endings, { $0.tell(outcome, number) }) }
         }
-        tell(outcome)
+        tell(outcome, number)
     }
 
     private func mustWait(for endings: Int) -> Bool {
@@ -131,8 +132,8 @@ extension ClientHandler {
         body(self)
     }
 
-    private func tell(_ outcome: VoteOutcome) {
-        guard case .waiting(let reply) = voting else { return }
+    private func tell(_ outcome: VoteOutcome, _ number: Int) {
+        guard case .waiting(let reply, number) = voting else { return }
         tellNews()
         switch outcome {
         case .granted: voting = .done
@@ -145,22 +146,22 @@ extension ClientHandler {
     }
 
     /// An undo of an old client is done; its transaction has the lock.
-    func undone(_ tid: TransactionID, _ oids: [ObjectID], after endings: Int) {
-        guard case .waiting = voting else { return }
+    func undone(_ tid: TransactionID, _ oids: [ObjectID], _ number: Int, after endings: Int) {
+        guard case .waiting(_, number) = voting else { return }
         watchLock(true)
-        if mustWait(for: endings) { return heldBack = (endings, { $0.tellUndone(tid, oids) }) }
-        tellUndone(tid, oids)
+        if mustWait(for: endings) { return heldBack = (endings, { $0.tellUndone(tid, oids, number) }) }
+        tellUndone(tid, oids, number)
     }
 
-    private func tellUndone(_ tid: TransactionID, _ oids: [ObjectID]) {
-        guard case .waiting(let reply) = voting else { return }
+    private func tellUndone(_ tid: TransactionID, _ oids: [ObjectID], _ number: Int) {
+        guard case .waiting(let reply, number) = voting else { return }
         voting = .no
         let list = WireValue.list(oids.map { .bytes($0.bytes) })
         answer(reply, connection.generation <= .v201 ? list : .tuple([.bytes(tid.bytes), list]))
     }
 
-    func undoFailed(_ exception: PythonException) {
-        guard case .waiting(let reply) = voting else { return }
+    func undoFailed(_ exception: PythonException, _ number: Int) {
+        guard case .waiting(let reply, number) = voting else { return }
         voting = .failed
         refuse(reply, exception)
     }
@@ -171,7 +172,8 @@ extension ClientHandler {
         guard !isReadOnly else { return refuse(reply, .readOnly) }
         guard let handle, transaction?.id == id else { return answer(reply, .none) }
         guard case .done = voting else { return refuse(reply, .transactionError("tpc_finish without a vote")) }
-        watchLock(false)
+        // Over for the client, which may begin the next one before it hears the tid.
+        transactionEnded()
         served.writing.submit { _ in served.turn.finish(handle, reply, served) }
     }
 

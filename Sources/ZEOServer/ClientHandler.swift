@@ -28,6 +28,9 @@ final class ClientHandler: ChannelInboundHandler {
     var voting = Voting.no
     /// What the client is told when so many ends of transactions have come out.
     var heldBack: (endings: Int, tell: (ClientHandler) -> Void)?
+    /// How often it has asked for the storage's turn: an outcome has the number of its request, since the client may have
+    /// aborted and be waiting for another one by then.
+    var requests = 0
     /// A blob on its way in.
     var incomingBlob: ReceivedBlob?
     var iterators = ServerIterators()
@@ -53,7 +56,7 @@ final class ClientHandler: ChannelInboundHandler {
     enum Voting {
         case no
         /// Its turn has not come, or the storage is at it.
-        case waiting(ServerConnection.Reply)
+        case waiting(ServerConnection.Reply, number: Int)
         case done
         /// Clients up to generation 4 abort after that.
         case failed
@@ -107,6 +110,7 @@ final class ClientHandler: ChannelInboundHandler {
     private func end() {
         guard isOpen else { return }
         isOpen = false
+        clients.forget(self)
         for timer in timers { timer.cancel() }
         lockTimer?.cancel()
         noteLoads()
@@ -196,7 +200,10 @@ final class ClientHandler: ChannelInboundHandler {
 
     private func takeMessages(_ input: inout ByteBuffer) {
         while isOpen, let word = input.getInteger(at: input.readerIndex, as: UInt32.self) {
-            let limit = connection.dialect == nil ? 64 : server.policy.messageLimit
+            // Strangers get no memory: a greeting is a few bytes, a login a few hundred.
+            let limit =
+                connection.dialect == nil ? 64 : served == nil ? min(1 << 16, server.policy.messageLimit)
+                : server.policy.messageLimit
             guard Int(word) <= limit else {
                 return close(because: "it announced a message of \(word) bytes; the most is \(limit)")
             }
@@ -268,6 +275,7 @@ final class ClientHandler: ChannelInboundHandler {
 
     /// Sends a message, after the news.
     func send(_ body: [UInt8]) {
+        guard isOpen else { return }
         if !isReading { clients.hand(to: self) }
         clients.out.writeInteger(UInt32(truncatingIfNeeded: body.count))
         clients.out.writeBytes(body)

@@ -16,6 +16,8 @@ final class CommitTurn: @unchecked Sendable {
         }
 
         let client: ClientHandle
+        /// The client's own count of its requests.
+        let number: Int
         let generation: Generation
         let kind: Kind
         let description: TransactionDescription
@@ -164,7 +166,7 @@ final class CommitTurn: @unchecked Sendable {
             switch attempt(request, served, withoutCheck: skipped) {
             case .outcome(let outcome):
                 let endings = endings
-                request.client.execute { $0.voted(outcome, after: endings) }
+                request.client.execute { $0.voted(outcome, request.number, after: endings) }
                 return
             case .again(let oid): skipped.insert(oid)
             }
@@ -251,11 +253,11 @@ final class CommitTurn: @unchecked Sendable {
             self.held = held
             let own = (held.transaction as? any PipelinedTransaction)?.tid ?? .none
             let endings = endings
-            request.client.execute { $0.undone(own, oids, after: endings) }
+            request.client.execute { $0.undone(own, oids, request.number, after: endings) }
         } catch {
             giveUp()
             let exception = PythonException(error)
-            request.client.execute { $0.undoFailed(exception) }
+            request.client.execute { $0.undoFailed(exception, request.number) }
         }
     }
 

@@ -38,8 +38,18 @@ final class LoopClients {
     /// The buffer is this client's from now on.
     @inline(__always)
     func hand(to client: ClientHandler) {
-        if out.readableBytes > 0, let writer, writer !== client { writer.flush() }
+        if out.readableBytes > 0, writer !== client {
+            // What is left of a client that has gone must not reach another one.
+            if let writer { writer.flush() } else { clearOut() }
+        }
         writer = client
+    }
+
+    /// The client has gone, and so has what was not sent to it.
+    func forget(_ client: ClientHandler) {
+        guard writer === client else { return }
+        clearOut()
+        writer = nil
     }
 
     /// Empties the buffer; one that had to become large is not kept.

@@ -56,7 +56,7 @@ public struct ServerProgram: ParsableCommand {
 }
 
 enum ServerVersion {
-    static let text = "zeoserver 0.4"
+    static let text = "zeoserver 0.1.0"
 }
 
 /// How the program ends.

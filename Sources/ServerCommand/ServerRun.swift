@@ -67,19 +67,36 @@ struct ServerRun {
             return
         }
         defer {
-            server.close()
+            server.close(patience: Ending.patience)
             logger.info("ended")
         }
+        let monitoring = try monitoring(of: server, logger)
+        defer { monitoring?.close() }
         let pidFile = try settings.pidFile.map { try PIDFile($0) }
         defer { pidFile?.remove() }
         ServiceManager.notify("READY=1")
         ending.wait()
         ServiceManager.notify("STOPPING=1")
     }
+
+    private func monitoring(of server: StorageServer, _ logger: Logger) throws(StorageError) -> MonitoringService? {
+        var options = MonitoringService.Options()
+        options.http = settings.httpAddress.map(Endpoint.init)
+        options.text = settings.monitorAddress.map(Endpoint.init)
+        guard options.http != nil || options.text != nil else { return nil }
+        options.version = ServerVersion.text
+        options.checks = settings.storages.flatMap { storage in
+            storage.storage.directories.map { DiskSpace(of: $0).check }
+        }
+        return try MonitoringService(server, options, logger: logger)
+    }
 }
 
 /// The end of a server: asked for by a signal, waited for by who serves.
 final class Ending: Sendable {
+    /// Seconds that clients have to end the commits that they have voted on.
+    static let patience: Double = 30
+
     /// Raised when it is asked for, for what is under way before the server serves.
     let interruption = Interruption()
     private let asked = DispatchSemaphore(value: 0)

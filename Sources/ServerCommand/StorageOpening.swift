@@ -136,6 +136,18 @@ extension StorageSettings {
         }
     }
 
+    /// Where it writes: the directories of its files.
+    var directories: [String] {
+        switch self {
+        case .file(let file):
+            let folder = file.path.lastIndex(of: "/").map { String(file.path[...$0]) } ?? "."
+            return file.isReadOnly ? [] : [folder] + (file.blobDirectory.map { [$0] } ?? [])
+        case .blob(let directory, let base): return base.directories + [directory]
+        case .zlib(_, _, let base): return base.directories
+        case .mapping, .temporary, .demo: return []
+        }
+    }
+
     /// Nobody can write to it, whatever the server allows.
     fileprivate var isReadOnly: Bool {
         if case .file(let file) = records { file.isReadOnly } else { false }

@@ -94,6 +94,7 @@ extension ClientHandler {
         _ kind: CommitTurn.Request.Kind, _ reply: ServerConnection.Reply, _ served: ServedStorage
     ) {
         guard let handle, var transaction else { return }
+        guard !server.isEnding.load(ordering: .relaxed) else { return close(because: "the server ends") }
         // Who merges conflicts itself votes again, on all that it has stored.
         let mergesItself = server.policy.resolvesConflictsInClients && connection.generation >= .v5
         let operations = mergesItself ? transaction.operations : transaction.takeOperations()

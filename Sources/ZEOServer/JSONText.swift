@@ -1,7 +1,7 @@
 internal import ZEOProtocol
 
 /// JSON of the few values that figures consist of.
-enum JSONText {
+package enum JSONText {
     static func text(_ value: WireValue) -> String {
         switch value {
         case .bool(let value): value ? "true" : "false"
@@ -17,7 +17,7 @@ enum JSONText {
         }
     }
 
-    static func quoted(_ text: String) -> String {
+    package static func quoted(_ text: String) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {
             switch scalar {

@@ -11,6 +11,9 @@ final class ServerCore: Sendable {
     let storages: [String: ServedStorage]
     /// Connections there are.
     let connections = Atomic<Int>(0)
+    /// Whether the server ends: then no vote is taken any more, and a client is let go as soon as it has no commit under
+    /// way.
+    let isEnding = Atomic<Bool>(false)
     private let lastClient = Atomic<Int>(0)
     /// The event loops that have clients, each with its clients.
     private let loops: Mutex<[(loop: any EventLoop, clients: NIOLoopBound<LoopClients>)]> = Mutex([])
@@ -26,6 +29,9 @@ final class ServerCore: Sendable {
     func add(_ loop: any EventLoop, _ clients: NIOLoopBound<LoopClients>) {
         loops.withLock { $0.append((loop, clients)) }
     }
+
+    /// Event loops, and the clients of each: to be looked at on the loop only.
+    var clientLoops: [(loop: any EventLoop, clients: NIOLoopBound<LoopClients>)] { loops.withLock { $0 } }
 
     /// The clients of the loop that calls.
     func clients(of loop: any EventLoop) -> LoopClients? {

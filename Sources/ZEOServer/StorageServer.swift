@@ -26,7 +26,7 @@ public final class StorageServer: Sendable {
 
     /// Where it listens, ports chosen by the system filled in.
     public let endpoints: [Endpoint]
-    private let core: ServerCore
+    let core: ServerCore
     private let group: MultiThreadedEventLoopGroup
     private let channels: [any Channel]
 
@@ -114,9 +114,13 @@ public final class StorageServer: Sendable {
         return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 
-    /// Ends it: takes no more clients, lets go those there are, finishes the commits under way, closes the storages.
-    public func close() {
+    /// Ends it: takes no more clients, finishes the commits under way, lets go the clients, closes the storages.
+    ///
+    /// - Parameter patience: seconds that clients have to end a transaction that they have voted on; one that has not
+    ///   ended by then is aborted.
+    public func close(patience: Double = 0) {
         for channel in channels { try? channel.close().wait() }
+        core.letGo(within: patience)
         core.forEachClient { $0.close(because: nil) }
         for served in core.storages.values { served.close() }
         try? group.syncShutdownGracefully()

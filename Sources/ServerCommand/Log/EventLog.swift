@@ -1,5 +1,6 @@
 internal import Logging
 internal import ServerConfiguration
+internal import ZEOServer
 internal import ZODB
 
 #if canImport(Glibc)
@@ -57,7 +58,7 @@ final class EventLog: Sendable {
         return all.sorted { $0.key < $1.key }.reduce(event.message.description) { text, entry in
             let value = entry.value.description
             let isWord = !value.isEmpty && value.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "\"") }
-            return "\(text) \(entry.key)=\(isWord ? value : JSON.quoted(value))"
+            return "\(text) \(entry.key)=\(isWord ? value : JSONText.quoted(value))"
         }
     }
 }

@@ -10,8 +10,10 @@ internal import ZConfig
 
 /// `zeoserver`: without a subcommand it serves, with the options of Python's `runzeo`.
 public struct ServerProgram: ParsableCommand {
+    static let name = "zeoserver"
+
     public static let configuration = CommandConfiguration(
-        commandName: "zeoserver",
+        commandName: name,
         abstract: "Serve ZODB storages to ZEO clients of every generation.",
         usage: """
             zeoserver -C zeo.conf
@@ -24,7 +26,11 @@ public struct ServerProgram: ParsableCommand {
 
             Exit codes: 0 ended as asked, 2 usage or configuration, 1 anything else.
             """,
-        version: ServerVersion.text)
+        version: ServerVersion.text,
+        subcommands: [
+            InitCommand.self, StartCommand.self, StopCommand.self, RestartCommand.self, StatusCommand.self,
+            ReopenCommand.self, LogtailCommand.self, RunCommand.self,
+        ])
 
     @OptionGroup var options: ServingOptions
 
@@ -38,13 +44,18 @@ public struct ServerProgram: ParsableCommand {
     /// Runs the command line.
     /// - Returns: the exit code.
     public static func run(_ arguments: [String]) -> Int32 {
+        // Chosen here, and not by the parser: it would take an option of a subcommand, such as -C, for this one's.
+        let named = arguments.first.flatMap { name in
+            Self.configuration.subcommands.first { $0._commandName == name }
+        }
+        let type: any ParsableCommand.Type = named ?? Self.self
         do {
-            var command = try parseAsRoot(arguments)
+            var command = try type.parseAsRoot(named == nil ? arguments : Array(arguments.dropFirst()))
             try command.run()
             return ProgramExit.success
         } catch {
-            let text = fullMessage(for: error)
-            let code = exitCode(for: error)
+            let text = type.fullMessage(for: error)
+            let code = type.exitCode(for: error)
             if code == .success {
                 if !text.isEmpty { print(text) }
                 return ProgramExit.success

@@ -47,7 +47,12 @@ struct ServerRun {
         } catch {
             logger.critical("\(error)")
             if !log.isOnStandardError { StandardError.write("zeoserver: \(error)\n") }
-            code = (error as? StorageOpeningError)?.exitCode ?? ProgramExit.failure
+            code =
+                switch error {
+                case let error as StorageOpeningError: error.exitCode
+                case is UnprotectedError: ProgramExit.usage
+                default: ProgramExit.failure
+                }
         }
         withExtendedLifetime(signals) {}
         return code
@@ -56,6 +61,7 @@ struct ServerRun {
     private func serve(_ logger: Logger, _ ending: Ending) throws {
         logger.info("\(ServerVersion.text) starts, process \(getpid())")
         for warning in settings.warnings { logger.warning("\(warning)") }
+        try checkProtection()
         let server: StorageServer
         do {
             let storages = try StorageOpener(logger: logger, interruption: ending.interruption).open(settings.storages)
@@ -66,17 +72,36 @@ struct ServerRun {
             logger.info("ended before it had begun to serve")
             return
         }
-        defer {
-            server.close(patience: Ending.patience)
-            logger.info("ended")
+        let monitoring: MonitoringService?
+        let pidFile: PIDFile?
+        do {
+            monitoring = try self.monitoring(of: server, logger)
+        } catch {
+            server.close()
+            throw error
         }
-        let monitoring = try monitoring(of: server, logger)
-        defer { monitoring?.close() }
-        let pidFile = try settings.pidFile.map { try PIDFile($0) }
-        defer { pidFile?.remove() }
+        do {
+            pidFile = try settings.pidFile.map { try PIDFile($0) }
+        } catch {
+            monitoring?.close()
+            server.close()
+            throw error
+        }
         ServiceManager.notify("READY=1")
         ending.wait()
         ServiceManager.notify("STOPPING=1")
+        // Watchers can see it end, and the file says so to the last.
+        server.close(patience: Ending.patience)
+        monitoring?.close()
+        pidFile?.remove()
+        logger.info("ended")
+    }
+
+    /// A server that is to be protected must not be opened to everybody.
+    private func checkProtection() throws(UnprotectedError) {
+        if settings.tls != nil { throw UnprotectedError(what: "<ssl>") }
+        if settings.authentication != nil { throw UnprotectedError(what: "authentication-protocol") }
+        if settings.roles != nil { throw UnprotectedError(what: "<role>") }
     }
 
     private func monitoring(of server: StorageServer, _ logger: Logger) throws(StorageError) -> MonitoringService? {
@@ -90,6 +115,12 @@ struct ServerRun {
         }
         return try MonitoringService(server, options, logger: logger)
     }
+}
+
+/// The configuration asks for protection that this server does not have.
+struct UnprotectedError: Error, CustomStringConvertible {
+    let what: String
+    var description: String { "\(what) is not supported: the server would be open to everybody, and does not start" }
 }
 
 /// The end of a server: asked for by a signal, waited for by who serves.

@@ -20,12 +20,7 @@ enum ServiceManager {
         let size = MemoryLayout<sockaddr_un>.offset(of: \.sun_path).map { $0 + path.count } ?? 0
         if path[0] == UInt8(ascii: "@") { path[0] = 0 }
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path) }
-        #if canImport(Glibc)
-            let kind = Int32(SOCK_DGRAM.rawValue)
-        #else
-            let kind = SOCK_DGRAM
-        #endif
-        let descriptor = socket(AF_UNIX, kind, 0)
+        let descriptor = socket(AF_UNIX, SocketKind.datagram, 0)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         let bytes = Array(state.utf8)

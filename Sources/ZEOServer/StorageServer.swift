@@ -33,7 +33,7 @@ public final class StorageServer: Sendable {
     /// Opens the addresses and serves.
     ///
     /// The storages belong to the server from now on, which closes them at its end, or when it throws.
-    /// - Throws: `unreachable` of an address that cannot be had; what the storages throw.
+    /// - Throws: `io` for an address that cannot be had; what the storages throw.
     public init(
         serving storages: [Served], at endpoints: [Endpoint], policy: ServicePolicy = ServicePolicy(),
         logger: Logger
@@ -69,7 +69,7 @@ public final class StorageServer: Sendable {
                 for channel in channels { try? channel.close().wait() }
                 try? group.syncShutdownGracefully()
                 for served in served.values { served.close() }
-                throw .connection(.unreachable(address: endpoint.description, "\(error)"))
+                throw StorageError(listeningAt: endpoint, error)
             }
         }
         self.channels = channels

@@ -39,7 +39,7 @@ public final class MonitoringService: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let channels: [any Channel]
 
-    /// - Throws: `unreachable` of an address that cannot be had.
+    /// - Throws: `io` for an address that cannot be had.
     public init(_ server: StorageServer, _ options: Options, logger: Logger) throws(StorageError) {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         self.group = group
@@ -57,7 +57,7 @@ public final class MonitoringService: Sendable {
             } catch {
                 for channel in channels { try? channel.close().wait() }
                 try? group.syncShutdownGracefully()
-                throw .connection(.unreachable(address: endpoint.description, "\(error)"))
+                throw StorageError(listeningAt: endpoint, error)
             }
         }
         http = try listen(options.http) { channel in

@@ -205,7 +205,8 @@ struct EditingCommandTests {
         #expect(bench.look.session.stagedCount == 1)
     }
 
-    @Test("ids that Zope lets nobody give are refused", arguments: ["REQUEST", "_x", "aq_parent", "x__"])
+    @Test(
+        "ids that Zope lets nobody give are refused", arguments: ["REQUEST", "_x", "aq_parent", "x__", "objectValues"])
     func reservedIDs(id: String) throws {
         let bench = try Bench()
         for line in ["mkdir /\(id)", "mv /index_html /\(id)", "mv /site/page /\(id)", "cp /site/page /\(id)"] {

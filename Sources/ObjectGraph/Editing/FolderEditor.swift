@@ -89,12 +89,10 @@ struct FolderEditor {
         }
     }
 
-    /// Adds a child.
-    /// - Parameter metaType: as Zope calls its kind; nil to find it out from other objects of its class.
     /// Ids that Zope lets nobody give: they would hide its own names, or could not be in a URL.
     ///
-    /// Source: Zope 5.13, `OFS.ObjectManager.checkValidId`. (It refuses names of the folder's class as well, which data
-    /// does not tell.)
+    /// Source: Zope 5.13, `OFS.ObjectManager.checkValidId`. (It refuses all names of the folder's class; data tells only those
+    /// that every folder has.)
     func checkID(_ name: String) throws(EditError) {
         let isUserName =
             switch kind {
@@ -104,6 +102,11 @@ struct FolderEditor {
         let isReserved =
             name == "." || name == ".." || name == "REQUEST" || name.hasPrefix("_") || name.hasPrefix("aq_")
             || name.hasSuffix("__")
+        guard isUserName || !FolderNames.all.contains(name) else {
+            throw EditError(
+                .wrongValue, at: path, expected: "an id",
+                found: "'\(name)', which Zope does not allow: every folder has something of this name", advice: nil)
+        }
         guard !name.isEmpty, !name.contains("/"), isUserName || !isReserved else {
             throw EditError(
                 .wrongValue, at: path, expected: "an id", found: "'\(name)', which Zope does not allow",
@@ -111,6 +114,8 @@ struct FolderEditor {
         }
     }
 
+    /// Adds a child.
+    /// - Parameter metaType: as Zope calls its kind; nil to find it out from other objects of its class.
     func add(_ value: PickleValue, as name: String, metaType: String?) throws(EditError) {
         let component = Component.key(.string(Array(name.utf8)))
         try checkID(name)

@@ -103,6 +103,13 @@ struct ExitCodeTests {
         #expect(outdated.errors.contains("standard input:2: stopped here"))
     }
 
+    @Test("5: no editor is started where nobody sits")
+    func noEditor() throws {
+        let run = try program.run(["edit", Self.file, "/site", "--overlay", "-y"])
+        #expect(run.status == 5)
+        #expect(run.errors.contains("nobody is there to edit"), "\(run.errors)")
+    }
+
     @Test("help of an editing command names the options of the commit that it makes")
     func commitOptions() throws {
         for name in ["set", "rm", "apply", "passwd"] {

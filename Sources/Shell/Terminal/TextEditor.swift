@@ -15,6 +15,12 @@ struct TextEditor {
     /// Lets a text be edited, in a file that only its owner may read and that is gone afterwards.
     /// - Parameter line: where to begin, for a text that came back with an error.
     func edit(_ text: String) throws -> String {
+        // An editor that was chosen may be one that needs no person.
+        guard let editor = environment["VISUAL"] ?? environment["EDITOR"] ?? (isatty(0) == 1 ? "vi" : nil) else {
+            throw ShellFailure(
+                "not-confirmed", .refused, "nobody is there to edit",
+                advice: "$EDITOR names a program that needs nobody")
+        }
         let directory = environment["TMPDIR"] ?? "/tmp"
         var name = Array("\(directory)/zeoshell-XXXXXX".utf8CString)
         let descriptor = mkstemp(&name)
@@ -25,7 +31,6 @@ struct TextEditor {
             defer { close(descriptor) }
             try Output.write(Array(text.utf8), to: descriptor)
         }
-        let editor = environment["VISUAL"] ?? environment["EDITOR"] ?? "vi"
         let status = Child.run("\(editor) \(Words.quoted(path))")
         guard status == 0 else {
             throw ShellFailure(

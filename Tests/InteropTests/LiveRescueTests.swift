@@ -10,7 +10,7 @@ struct LiveRescueTests {
     private func zeoshell(
         _ site: ZopeSite, _ lines: [String], input: String? = ""
     ) throws -> BuiltProgram.Outcome {
-        var arguments = ["connect", "127.0.0.1:\(site.serverPort)", "--rw", "-c", "begin"]
+        var arguments = ["connect", "127.0.0.1:\(site.serverPort)", "--rw", "--timeout", "60", "-c", "begin"]
         for line in lines { arguments += ["-c", line] }
         return try BuiltProgram.zeoshell.run(arguments + ["-c", "commit -y"], input: input)
     }

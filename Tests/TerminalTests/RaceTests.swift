@@ -82,7 +82,7 @@ struct RaceTests {
     /// - Returns: for each key the value last acknowledged; nil when it was removed.
     private static func write(port: Int, remainder: Int, seed: UInt64, until end: Date) throws -> [Int: Int?] {
         var random = RandomNumbers(seed: seed)
-        let shell = try Conversation(["connect", "127.0.0.1:\(port)", "--rw", "--continue"])
+        let shell = try Conversation(["connect", "127.0.0.1:\(port)", "--rw", "--continue", "--timeout", "60"])
         var last: [Int: Int?] = [:]
         var value = 0
         while Date() < end {

@@ -18,10 +18,11 @@ final class Shell {
             "HOME": home.path, "XDG_STATE_HOME": home.appending(path: "state").path, "TERM": "vt100", "TZ": "UTC",
             "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "ZEOSHELL_COMPLETION_TIME": "60",
         ]
+        // A busy machine's server may take longer to greet than a person would wait.
+        let patience = file.hasPrefix("127.0.0.1:") ? ["--timeout", "60"] : []
         terminal = try PseudoTerminal(
-            BuiltProgram.zeoshell.url.path, [file] + arguments, environment: basic.merging(environment) { $1 },
-            rows: rows,
-            columns: columns)
+            BuiltProgram.zeoshell.url.path, [file] + arguments + patience,
+            environment: basic.merging(environment) { $1 }, rows: rows, columns: columns)
     }
 
     deinit { try? FileManager.default.removeItem(at: home) }

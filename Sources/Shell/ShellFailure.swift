@@ -84,7 +84,8 @@ extension ShellFailure {
                 advice: "it was deleted or packed away, or never was", details: [Detail("oid", oid.hex)])
         case .noRevision(let oid, let tid):
             self.init(
-                "no-revision", .data, at: place ?? oid.path, "did not exist at \(TimeText.machine(tid)), transaction \(tid.hex)",
+                "no-revision", .data, at: place ?? oid.path,
+                "did not exist at \(TimeText.machine(tid)), transaction \(tid.hex)",
                 advice: "look at a later time", details: [Detail("oid", oid.hex), Detail("tid", tid.hex)])
         case .noSuchTransaction(let tid):
             self.init(

@@ -16,7 +16,10 @@ struct FailureTests {
     /// Every case of `StorageError`, with what the shell must make of it.
     private static let cases: [(StorageError, ExitCode, code: String, message: String)] = [
         (.noSuchObject(oid), .data, "no-such-object", "zeoshell: cat: #0x1a2b: no such object"),
-        (.noRevision(oid, at: tid), .data, "no-revision", "zeoshell: cat: #0x1a2b: did not exist at 2026-11-20T23:24:54.460761Z, transaction 040d271ce85dac99"),
+        (
+            .noRevision(oid, at: tid), .data, "no-revision",
+            "zeoshell: cat: #0x1a2b: did not exist at 2026-11-20T23:24:54.460761Z, transaction 040d271ce85dac99"
+        ),
         (.noSuchTransaction(tid), .data, "no-such-transaction", "zeoshell: cat: 040d271ce85dac99: no such transaction"),
         (.noBlob(oid, serial: tid, "x"), .data, "no-blob", "zeoshell: cat: #0x1a2b: the blob's file is missing: x"),
         (.unsupported("cannot"), .refused, "unsupported", "zeoshell: cat: cannot"),

@@ -124,7 +124,11 @@ struct ConnectionTests {
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()
-        defer { process.terminate() }
+        defer {
+            // SIGTERM may be blocked, as it is in threads of the tests' pool.
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+        }
         var failure = ConnectionFailure.refused(address: "")
         _ = try LiveChangeTests.eventually {
             failure = try Self.failure { try Self.connect(port: port, Self.impatient) }

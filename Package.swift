@@ -126,7 +126,7 @@ let package = Package(
         .testTarget(
             name: "InteropTests",
             dependencies: ["Pickle", "Storages", "TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"],
-            swiftSettings: settings),
+            exclude: ["zeo-tests"], swiftSettings: settings),
         .testTarget(
             name: "ZODBFileTests", dependencies: ["ByteCoding", "Pickle", "TestSupport", "ZODB", "ZODBFile"],
             swiftSettings: settings),

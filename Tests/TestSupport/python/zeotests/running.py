@@ -60,6 +60,8 @@ class Run(object):
         os.setpgid(0, 0)
         os.chdir(self.folder)
         os.environ['ZEOTESTS_FOLDER'] = self.folder
+        # What a test makes and leaves is in its folder too, and goes with it.
+        tempfile.tempdir = self.folder
         nothing = os.open(os.devnull, os.O_RDONLY)
         output = os.open('output', os.O_WRONLY | os.O_CREAT, 0o600)
         os.dup2(nothing, 0)

@@ -7,6 +7,11 @@ import ZODB
 extension Trait where Self == ConditionTrait {
     /// Without its peer a test is skipped, and the report says which peer is missing and why.
     static func needs(_ peer: PythonPeer) -> Self { .enabled(if: peer.isReady, Comment(rawValue: peer.reason)) }
+
+    static func needs(_ peers: [PythonPeer]) -> Self {
+        let missing = peers.filter { !$0.isReady }
+        return .enabled(if: missing.isEmpty, Comment(rawValue: missing.map(\.reason).joined(separator: "; ")))
+    }
 }
 
 extension PythonServer {

@@ -6,10 +6,15 @@ public struct BuiltProgram: Sendable {
 
     public init(url: URL) { self.url = url }
 
+    public static let zeoshell = built("zeoshell")
+    public static let zeoserver = built("zeoserver")
+
     /// The directory that the tests run from is where the build put everything.
-    public static let zeoshell = BuiltProgram(
-        url: URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-            .appending(path: "zeoshell"))
+    private static func built(_ name: String) -> BuiltProgram {
+        BuiltProgram(
+            url: URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+                .appending(path: name))
+    }
 
     public struct Outcome: Sendable {
         public var status: Int32

@@ -11,6 +11,12 @@ public struct PythonPeer: Hashable, Sendable, CustomStringConvertible {
     public static let zeo5Python2 = PythonPeer(name: "zeo5-py2", description: "ZEO 5.4.1 on Python 2.7")
     /// Zope 5.13 with ZEO 5.4.1: a server as `zeo5` is, and a site (see `ZopeSite`).
     public static let zope5 = PythonPeer(name: "zope5", description: "Zope 5.13 on Python 3")
+    public static let zeo4 = PythonPeer(name: "zeo4", description: "ZEO 4.3.1 on Python 3.6")
+    public static let zeo4Python2 = PythonPeer(name: "zeo4-py2", description: "ZEO 4.3.1 on Python 2.7")
+    public static let zodb310 = PythonPeer(name: "zodb310-py2", description: "ZODB3 3.10.7 on Python 2.7")
+    public static let zodb38 = PythonPeer(name: "zodb38-py2", description: "ZODB3 3.8.6 on Python 2.7")
+    public static let zodb37 = PythonPeer(name: "zodb37-py2", description: "ZODB3 3.7.0 on Python 2.7")
+    /// Those that a client of the current protocol talks to.
     public static let all = [zeo6, zeo5, zeo5Python2]
 
     private static let folder = SampleData.root.deletingLastPathComponent().appending(path: ".build/peers")
@@ -57,5 +63,6 @@ public struct PythonPeer: Hashable, Sendable, CustomStringConvertible {
 
 public struct PythonFailure: Error, CustomStringConvertible {
     public let text: String
+    public init(text: String) { self.text = text }
     public var description: String { "Python: \(text)" }
 }

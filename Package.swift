@@ -125,7 +125,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "InteropTests",
-            dependencies: ["Pickle", "Storages", "TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"],
+            dependencies: [
+                "Pickle", "Storages", "TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile", "zeoserver",
+            ],
             exclude: ["zeo-tests"], swiftSettings: settings),
         .testTarget(
             name: "ZODBFileTests", dependencies: ["ByteCoding", "Pickle", "TestSupport", "ZODB", "ZODBFile"],

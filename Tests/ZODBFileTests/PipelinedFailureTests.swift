@@ -143,7 +143,7 @@ struct PipelinedFailureTests {
             let disk = try FailingDisk(path, failing: call, .powerCut)
             let life = try live(path, disk)
             lost += life.accepted.count - life.acknowledged.count
-            for variant in 0..<12 {
+            for variant in 0..<8 {
                 let path = try repairedDirectory.write(disk.afterPowerCut(&generator), to: "\(call)-\(variant).fs")
                 try expectSound(path, life, old, "power cut at call \(call), variant \(variant)")
                 if variant % 4 == 0 { repaired.append(path) }

@@ -91,10 +91,11 @@ struct StorageOpener {
     }
 
     private func open(_ file: FileStorageSettings, blobDirectory: String?) throws(Failure) -> any Storage {
-        let options = FileStorage.Options(
+        var options = FileStorage.Options(
             blobDirectory: file.blobDirectory ?? blobDirectory, isWritable: !file.isReadOnly,
             newFileGeneration: file.isReadOnly ? nil : .python3, interruption: interruption,
             progress: progress(of: file.path))
+        options.quota = file.quota
         do throws(StorageError) {
             if file.create { try EmptiedFile.empty(file.path, options, logger) }
             return try FileStorage(file.path, options: options)

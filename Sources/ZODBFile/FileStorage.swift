@@ -26,6 +26,8 @@ public final class FileStorage: Storage {
         /// Whether `withRevision` reads a file that is opened for writing through a map of it, and not by calls: several
         /// times as fast, but a disk that fails under it, or somebody who shortens the file, ends the process.
         public var mapsFile = true
+        /// In bytes: a transaction that would make the file longer is refused.
+        public var quota: Int?
         /// Makes the file when there is none, for this Python; only when it is opened for writing.
         public var newFileGeneration: PythonGeneration?
         /// Scans the file for its index, as if there were no `.index` file: for whoever does not trust it.

@@ -136,6 +136,9 @@ final class FileTransaction: PipelinedTransaction {
             guard staged.size <= FileFormat.largestPosition - position else {
                 throw .unsupported("\(storage.name): no room: a Data.fs has less than 2^48 bytes")
             }
+            if let quota = storage.options.quota, position + staged.size > quota {
+                throw .unsupported("\(storage.name): the transaction would exceed the quota of \(quota) bytes")
+            }
             try voteBlobs()
             number = try writer.core.change { (core) throws(StorageError) in
                 try core.requireUsable(storage.name)

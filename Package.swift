@@ -88,6 +88,12 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         .executableTarget(name: "zeoserver", dependencies: ["ServerCommand"], swiftSettings: settings),
+        .testTarget(
+            name: "ServerCommandTests",
+            dependencies: [
+                "ServerCommand", "ServerConfiguration", "TestSupport", "ZConfig", "ZEOClient", "ZEOProtocol",
+                "ZEOServer", "ZODB", "ZODBFile", "zeoserver", .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
         .target(
             name: "TestSupport", dependencies: ["ObjectGraph", "Pickle", "ZODB"], path: "Tests/TestSupport",

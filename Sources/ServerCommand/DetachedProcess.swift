@@ -30,6 +30,7 @@ final class DetachedProcess {
 
     private static func spawn(_ arguments: [String], _ outputFile: Int32) throws(InstanceError) -> pid_t {
         let program = ownPath()
+        closeOthersAtExec()
         var actions = posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
@@ -63,6 +64,19 @@ final class DetachedProcess {
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         _ = fcntl(descriptor, F_SETFL, O_APPEND)
         return descriptor
+    }
+
+    /// What this process was started with, pipes of a shell or of a test, is none of a server's business, and whoever
+    /// reads from such a pipe would wait for the server's end.
+    private static func closeOthersAtExec() {
+        guard let directory = unsafe opendir("/proc/self/fd") else { return }
+        defer { unsafe closedir(directory) }
+        while let entry = unsafe readdir(directory) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if let descriptor = Int32(name), descriptor > STDERR_FILENO { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        }
     }
 
     /// Where this program is.

@@ -123,7 +123,7 @@ struct LogtailCommand: ParsableCommand {
         commandName: "logtail", _superCommandName: ServerProgram.name,
         abstract: "Show the end of the log and what is added to it, until Ctrl-C.")
     @OptionGroup var options: InstanceOptions
-    @Option(name: .shortAndLong, help: "How many lines of what is there already.") var lines = 20
+    @Option(name: [.customShort("n"), .long], help: "How many lines of what is there already.") var lines = 20
     @Flag(name: .customLong("no-follow"), help: "End with the last line.") var ends = false
 
     func run() throws {

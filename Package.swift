@@ -53,7 +53,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(name: "zeoshell", dependencies: ["Shell"], swiftSettings: settings),
-        .testTarget(name: "TerminalTests", dependencies: ["TestSupport", "zeoshell"], swiftSettings: settings),
+        .testTarget(
+            name: "TerminalTests", dependencies: ["TestSupport", "zeoserver", "zeoshell"], swiftSettings: settings),
         .testTarget(name: "LineEditingTests", dependencies: ["LineEditing"], swiftSettings: settings),
         .testTarget(
             name: "StoragesTests", dependencies: ["Storages", "TestSupport", "ZODB"], swiftSettings: settings),

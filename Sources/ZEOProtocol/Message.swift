@@ -34,7 +34,7 @@ public struct Message: Hashable, Sendable {
 extension Message {
     /// The most parts that a call of a client has, far above any real one. What a server answers may have more: the oids
     /// of a large transaction.
-    public static let callLimit = 1_000_000
+    public static let callLimit = 100_000
 
     /// - Parameter limit: the most parts, inner ones included. A part may take fifty times its bytes in memory.
     /// - Throws: `FormatError`, offsets from the start of the body, when `body` is no message in this encoding.
@@ -55,7 +55,8 @@ extension Message {
     public func body(in encoding: Dialect.Encoding, for reader: PythonGeneration = .python3) -> [UInt8] {
         // Python 2 peers before generation 5 say True as 1, and False as False.
         let flags: WireValue =
-            name == Self.replyName ? .integer(isException ? 2 : 0)
+            name == Self.replyName
+            ? .integer(isException ? 2 : 0)
             : isOneWay && reader == .python2 && encoding == .pickle ? .integer(1) : .bool(isOneWay)
         let value = WireValue.tuple([id, flags, .string(name), arguments])
         return switch encoding {

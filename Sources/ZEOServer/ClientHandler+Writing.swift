@@ -102,7 +102,8 @@ extension ClientHandler {
         requests += 1
         voting = .waiting(reply, number: requests)
         let request = CommitTurn.Request(
-            client: handle, number: requests, generation: connection.generation, kind: kind, description: transaction.description,
+            client: handle, number: requests, generation: connection.generation, kind: kind,
+            description: transaction.description,
             operations: operations, label: name)
         served.writing.submit { _ in served.turn.request(request, served) }
     }

@@ -202,8 +202,11 @@ final class ClientHandler: ChannelInboundHandler {
         while isOpen, let word = input.getInteger(at: input.readerIndex, as: UInt32.self) {
             // Strangers get no memory: a greeting is a few bytes, a login a few hundred.
             let limit =
-                connection.dialect == nil ? 64 : served == nil ? min(1 << 16, server.policy.messageLimit)
-                : server.policy.messageLimit
+                connection.dialect == nil
+                ? 64
+                : served == nil
+                    ? min(1 << 16, server.policy.messageLimit)
+                    : server.policy.messageLimit
             guard Int(word) <= limit else {
                 return close(because: "it announced a message of \(word) bytes; the most is \(limit)")
             }

@@ -1,5 +1,4 @@
 internal import Synchronization
-internal import Synchronization
 internal import ZODB
 
 #if canImport(Glibc)

@@ -109,22 +109,30 @@ struct Replay {
             return .failed(PythonException(error), isOld ? current?.oid : nil)
         }
         let stored = storedData(of: oid, operations)
-        if mergesInClient, stored != nil {
+        if mergesInClient, stored?.isEmpty == false {
             // A storage that looks for conflicts when it votes tells of the first.
             return .unresolved(allConflicts(operations, known: (oid, committed, read)))
         }
         served.statistics.withLock { $0.conflicts += 1 }
-        let isRead: Bool
-        if case .requireCurrent? = current { isRead = true } else { isRead = current == nil && stored == nil }
-        let name = isRead ? nil : stored.flatMap { Self.className(of: $0, oid) }
+        let isRead = stored == nil
+        let name = stored.flatMap { Self.className(of: $0, oid) }
         served.logger.info(
             "(\(served.name)) conflict of \(label) on \(oid) \(name ?? "") committed \(committed), read \(read)")
         return .failed(.conflict(oid, committed: committed, read: read, className: name, isRead: isRead), oid)
     }
 
+    /// What the client wanted to store; nil for an object that it has only read. A storage may find a conflict when the
+    /// object is handed to it, or only at the vote.
     private func storedData(of oid: ObjectID, _ operations: [ClientTransaction.Operation]) -> [UInt8]? {
-        for case .store(oid, _, let data) in operations.reversed() { return data }
-        for case .storeBlob(oid, _, let data, _) in operations.reversed() { return data }
+        if case .requireCurrent(oid, _)? = current { return nil }
+        for operation in operations.reversed() {
+            switch operation {
+            case .store(oid, _, let data), .storeBlob(oid, _, let data, _): return data
+            case .restore(oid, _, let data, _): return data ?? []
+            case .delete(oid, _): return []
+            default: continue
+            }
+        }
         return nil
     }
 

@@ -78,6 +78,12 @@ final class ServedStorage: Sendable {
         }
     }
 
+    /// Returns when what has been asked for so far is done, packs aside, and its answers are on their way. What is handed to
+    /// the threads after `close` would run on the thread that hands it over, beside what is still running.
+    func waitForWork(_ loop: any EventLoop) {
+        for thread in [reading, writing] { try? thread.runIfActive(eventLoop: loop) {}.wait() }
+    }
+
     func close() {
         try? writing.syncShutdownGracefully()
         try? reading.syncShutdownGracefully()

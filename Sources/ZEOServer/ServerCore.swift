@@ -54,6 +54,16 @@ final class ServerCore: Sendable {
         }
     }
 
+    /// Ends all connections, and returns when they have ended. Not to be called on an event loop.
+    func closeClients() {
+        let loops = loops.withLock { $0 }
+        for (loop, clients) in loops {
+            try? loop.submit { for client in Array(clients.value.clients.values) { client.close(because: nil) } }.wait()
+        }
+        // Once more round: what the ends have left to be done.
+        for (loop, _) in loops { try? loop.submit {}.wait() }
+    }
+
     /// Tells all clients of a storage how large it is: after a pack.
     func tellSizes(of served: ServedStorage) {
         forEachClient { client in

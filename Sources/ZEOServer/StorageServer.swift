@@ -1,6 +1,7 @@
 public import Logging
 internal import NIOCore
 internal import NIOPosix
+internal import Synchronization
 public import ZEOProtocol
 public import ZODB
 
@@ -29,6 +30,7 @@ public final class StorageServer: Sendable {
     let core: ServerCore
     private let group: MultiThreadedEventLoopGroup
     private let channels: [any Channel]
+    private let isClosed = Atomic(false)
 
     /// Opens the addresses and serves.
     ///
@@ -89,7 +91,8 @@ public final class StorageServer: Sendable {
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 65_536))
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 65_536)
+            )
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 1 << 20, high: 4 << 20))
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -114,15 +117,22 @@ public final class StorageServer: Sendable {
         return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 
-    /// Ends it: takes no more clients, finishes the commits under way, lets go the clients, closes the storages.
+    /// Ends it: takes no more clients, finishes the commits under way, lets go the clients, closes the storages. Once; from
+    /// the second time on it does nothing.
     ///
     /// - Parameter patience: seconds that clients have to end a transaction that they have voted on; one that has not
     ///   ended by then is aborted.
     public func close(patience: Double = 0) {
+        guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         for channel in channels { try? channel.close().wait() }
         core.letGo(within: patience)
-        core.forEachClient { $0.close(because: nil) }
-        for served in core.storages.values { served.close() }
+        // Who has sent tpc_finish is answered; then nobody can ask for anything, and what leaving clients leave is done.
+        for served in core.storages.values { served.waitForWork(group.next()) }
+        core.closeClients()
+        for served in core.storages.values {
+            served.waitForWork(group.next())
+            served.close()
+        }
         try? group.syncShutdownGracefully()
     }
 }

@@ -97,7 +97,7 @@ let package = Package(
             ], swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
         .target(
-            name: "TestSupport", dependencies: ["ObjectGraph", "Pickle", "ZODB"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["ObjectGraph", "Pickle", "ZEOProtocol", "ZODB"], path: "Tests/TestSupport",
             exclude: ["python"],
             swiftSettings: settings),
         .testTarget(
@@ -125,8 +125,14 @@ let package = Package(
             name: "ZODBTests", dependencies: ["ByteCoding", "CZlib", "Pickle", "TestSupport", "ZODB"],
             swiftSettings: settings),
         .testTarget(
-            name: "ZEOProtocolTests", dependencies: ["ByteCoding", "ZEOProtocol", "ZODB"],
+            name: "ZEOProtocolTests", dependencies: ["ByteCoding", "TestSupport", "ZEOProtocol", "ZODB"],
             exclude: ["transcripts"], swiftSettings: settings),
+        .testTarget(
+            name: "ZEOServerTests",
+            dependencies: [
+                "TestSupport", "ZEOProtocol", "ZEOServer", "ZODB", "ZODBFile", "zeofuzz",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: settings),
         .testTarget(
             name: "ZEOClientTests", dependencies: ["TestSupport", "ZEOClient", "ZEOProtocol", "ZODB"],
             swiftSettings: settings),

@@ -1,55 +1,5 @@
 import ByteCoding
-import Foundation
 import ZEOProtocol
-
-/// A captured conversation: every frame as bytes, and the value Python decoded from it, as text.
-struct Transcript: Sendable {
-    struct Line: Sendable {
-        var connection: String
-        var fromServer: Bool
-        /// The frame, its length word included.
-        var frame: [UInt8]
-        /// As printed by Python, without white space: it is broken at column 150.
-        var value: String
-
-        var body: [UInt8] { Array(frame.dropFirst(4)) }
-        var isHandshake: Bool { value.hasPrefix("handshake") }
-    }
-
-    let name: String
-    let lines: [Line]
-
-    static let names = [
-        "z5-zeo-6.2-py311", "m5-zeo-6.2-py311", "z5-zeo-5.4.1-py27", "z4-zeo-4.3.1-py27", "z201-zeo-2.2-py27",
-    ]
-
-    init(_ name: String) throws {
-        self.name = name
-        let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "transcripts")
-        let text = try String(contentsOf: folder.appending(path: name + ".txt"), encoding: .utf8)
-        var lines: [Line] = []
-        for line in text.split(separator: "\n") where line.hasPrefix("   ") {
-            let words = line.split(separator: " ")
-            if line.hasPrefix("   S -> C") {
-                lines.append(Line(connection: String(words[2]), fromServer: true, frame: [], value: ""))
-            } else if line.hasPrefix("   C"), words[1] == "->" {
-                lines.append(Line(connection: String(words[0]), fromServer: false, frame: [], value: ""))
-            } else if lines[lines.count - 1].value.isEmpty, words[0] != "=" {
-                lines[lines.count - 1].frame += words.dropFirst().compactMap { UInt8($0, radix: 16) }
-            } else {
-                lines[lines.count - 1].value += words.drop { $0 == "=" }.joined()
-            }
-        }
-        self.lines = lines
-    }
-
-    var encoding: Dialect.Encoding { name.hasPrefix("m") ? .messagePack : .pickle }
-
-    /// What the server sent on one connection.
-    func serverFrames(_ connection: String) -> [[UInt8]] {
-        lines.filter { $0.fromServer && $0.connection == connection }.map(\.frame)
-    }
-}
 
 extension WireValue {
     /// As Python prints it in the transcripts, white space left out.

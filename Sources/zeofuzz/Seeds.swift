@@ -8,7 +8,8 @@ enum Seeds {
             switch target {
             case .pickle: return path.hasSuffix(".fs") ? records(of: bytes) : lines(of: bytes)
             case .file: return [bytes]
-            case .wire: return frames(of: bytes)
+            case .wire: return frames(of: bytes, fromServer: true)
+            case .server: return frames(of: bytes, fromServer: false)
             }
         }
     }
@@ -32,20 +33,21 @@ enum Seeds {
         return rows.isEmpty ? [bytes] : rows
     }
 
-    /// What servers said in a transcript (`S -> C`, then rows of an offset and bytes): each message, and all in a row.
-    private static func frames(of transcript: [UInt8]) -> [[UInt8]] {
+    /// What servers, or clients, said in a transcript (`S -> C`, then rows of an offset and bytes): each message, and all in
+    /// a row.
+    private static func frames(of transcript: [UInt8], fromServer: Bool) -> [[UInt8]] {
         var messages: [[UInt8]] = []
-        var isServer = false
+        var isWanted = false
         for line in String(decoding: transcript, as: UTF8.self).split(separator: "\n") {
             let words = line.split(separator: " ")
             guard let first = words.first else { continue }
             if words.count > 2, words[1] == "->" {
-                isServer = first == "S"
-                if isServer { messages.append([]) }
-            } else if isServer, first.count == 4, UInt16(first, radix: 16) != nil, !messages.isEmpty {
+                isWanted = (first == "S") == fromServer
+                if isWanted { messages.append([]) }
+            } else if isWanted, first.count == 4, UInt16(first, radix: 16) != nil, !messages.isEmpty {
                 messages[messages.count - 1] += words.dropFirst().compactMap { UInt8($0, radix: 16) }
             } else {
-                isServer = false
+                isWanted = false
             }
         }
         return messages.map { Array($0.dropFirst(4)) } + [messages.flatMap(\.self)]

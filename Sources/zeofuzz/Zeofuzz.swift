@@ -16,13 +16,20 @@ struct Zeofuzz: ParsableCommand {
             to `file`.
             """)
 
-    enum TargetName: String, ExpressibleByArgument, CaseIterable { case pickle, file, wire }
+    enum TargetName: String, ExpressibleByArgument, CaseIterable { case pickle, file, wire, server }
 
-    @Argument(help: "What to feed: pickle (parser, scanner, text, JSON), file (Data.fs, .index), wire (messages).")
+    @Argument(
+        help: """
+            What to feed: pickle (parser, scanner, text, JSON), file (Data.fs, .index), wire (messages of \
+            servers), server (messages of clients).
+            """)
     var target: TargetName
 
     @Argument(help: "Files to start from.")
     var files: [String]
+
+    @Option(help: "With server: feed the server at this port of this machine, beside a client that behaves.")
+    var port: Int?
 
     @Option(help: "Stop after so many seconds.")
     var seconds = 60.0
@@ -53,6 +60,8 @@ struct Zeofuzz: ParsableCommand {
             case .pickle: PickleTarget()
             case .file: try FileTarget(seeds: seeds)
             case .wire: WireTarget()
+            case .server:
+                if let port { try LiveServerTarget(port: port, seed: seed) } else { ServerTarget() }
             }
         Self.catchCrashes()
         // What a first pass allocates for good (buffers that are reused) is not the inputs' doing.

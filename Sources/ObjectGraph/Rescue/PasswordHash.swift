@@ -1,3 +1,4 @@
+internal import ByteCoding
 internal import Pickle
 
 /// A password as Zope keeps it: `{SSHA}` and the base64 of `sha1(password + salt) + salt`.

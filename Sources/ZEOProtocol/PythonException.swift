@@ -51,7 +51,11 @@ extension PythonException {
     public static var readOnly: PythonException { .position("ReadOnlyError") }
     /// Only a login lets a client in.
     public static var notAuthenticated: PythonException {
-        PythonException("ZEO.Exceptions", "AuthError", [.string("Client was never authenticated with server!")])
+        .authentication("Client was never authenticated with server!")
+    }
+
+    public static func authentication(_ text: String) -> PythonException {
+        PythonException("ZEO.Exceptions", "AuthError", [.string(text)])
     }
 
     /// The transaction is not the one under way.

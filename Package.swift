@@ -76,7 +76,7 @@ let package = Package(
         .target(
             name: "ZEOServer",
             dependencies: [
-                "ZEOProtocol", "ZODB", .product(name: "Logging", package: "swift-log"),
+                "ByteCoding", "ZEOProtocol", "ZODB", .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
@@ -102,6 +102,12 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "PickleTests", dependencies: ["Pickle", "TestSupport"], exclude: ["corpus"], swiftSettings: settings),
+        .testTarget(
+            name: "ServerSecurityTests",
+            dependencies: [
+                "TestSupport", "ZEOProtocol", "ZEOServer", "ZODB", "ZODBFile",
+                .product(name: "Logging", package: "swift-log"),
+            ], exclude: ["python"], swiftSettings: settings),
         .testTarget(
             name: "StorageConformanceTests",
             dependencies: [

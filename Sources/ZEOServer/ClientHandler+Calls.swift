@@ -12,7 +12,7 @@ extension ClientHandler {
         case .none: break
         case .greeted(let dialect): logger.debug("\(name) speaks \(dialect)")
         case .status:
-            send(Array(server.statusText().utf8))
+            send(Array(server.statusText(for: identity).utf8))
             close(because: nil)
         case .call(let call, let reply): perform(call, reply)
         case .refused(let exception, let reply): refuse(reply, exception)
@@ -117,6 +117,7 @@ extension ClientHandler {
 
     private func perform(_ call: ServerCall, _ reply: ServerConnection.Reply) {
         guard let served else { return performUnregistered(call, reply) }
+        guard mayDo(call, reply) else { return }
         switch call {
         case .getAuthProtocol, .getChallenge, .answerChallenge: performUnregistered(call, reply)
         case .register:
@@ -178,39 +179,6 @@ extension ClientHandler {
             }
         }
         label = kept.isEmpty ? nil : String(String.UnicodeScalarView(kept))
-    }
-
-    private func performUnregistered(_ call: ServerCall, _ reply: ServerConnection.Reply) {
-        switch call {
-        case .getAuthProtocol: answer(reply, .none)
-        case .register(let name, let isReadOnly): register(name, isReadOnly, reply)
-        default: refuse(reply, .notImplemented("no authentication is configured"))
-        }
-    }
-
-    private func register(_ name: String, _ wantsReadOnly: Bool, _ reply: ServerConnection.Reply) {
-        guard let served = server.storages[name] else {
-            return refuse(reply, .valueError("unknown storage: \(name.prefix(100))"))
-        }
-        guard wantsReadOnly || served.writable != nil else { return refuse(reply, .readOnly) }
-        do throws(StorageError) {
-            let tid = try served.publications.standingStill { (count) throws(StorageError) in
-                cursor = count
-                return try served.lastTransaction()
-            }
-            self.served = served
-            isReadOnly = wantsReadOnly
-            connection.registered()
-            served.statistics.withLock { $0.connections += 1 }
-            let tells = connection.generation.registrationTellsLastTransaction
-            logger.info(
-                "\(self.name) registered for storage \(served.name) in \(connection.generation)\(wantsReadOnly ? ", read-only" : "")"
-            )
-            // Before any news: a client that has not registered does not listen to them.
-            if !reply.isOneWay { send(connection.body(of: reply, tells ? .bytes(tid.bytes) : .none)) }
-        } catch {
-            refuse(reply, PythonException(error))
-        }
     }
 
     // MARK: Loads

@@ -17,13 +17,20 @@ extension ClientHandler {
         case .delete(let oid, let serial, let id): store(.delete(oid, serial: serial), id, reply, served)
         case .requireCurrent(let oid, let serial, let id):
             store(.requireCurrent(oid, serial: serial), id, reply, served)
-        case .undoAtVote(let tid, let id): store(.undo(tid), id, reply, served)
+        case .undoAtVote(let tid, let id):
+            if let refusal = refusal(of: call) { transaction?.refusal = refusal }
+            store(.undo(tid), id, reply, served)
         case .storeBlobStart, .storeBlobChunk, .storeBlobEnd, .storeBlobShared: receiveBlob(call, reply, served)
         case .undoNow(let tid, let id):
             guard expect(id, reply), expectIdle(reply) else { return }
             request(.undo(tid), reply, served)
         case .vote(let id):
             guard expect(id, reply), expectIdle(reply) else { return }
+            if let refusal = transaction?.refusal {
+                requests += 1
+                voting = .waiting(reply, number: requests)
+                return voted(.failed(refusal, nil), requests, after: 0)
+            }
             request(.vote, reply, served)
         case .finish(let id): finish(id, reply, served)
         case .abort(let id): abort(id, reply, served)

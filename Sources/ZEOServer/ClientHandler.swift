@@ -18,6 +18,11 @@ final class ClientHandler: ChannelInboundHandler {
     let id: ClientID
     /// Where it comes from: an address, for the log.
     let peer: String
+    /// What decides what it may do.
+    var identity: ClientIdentity
+    /// What it may do with the storage that it registered for.
+    var permissions: Permissions = []
+    var login = LoginState()
     var connection: ServerConnection
     /// The storage it registered for.
     var served: ServedStorage?
@@ -62,11 +67,12 @@ final class ClientHandler: ChannelInboundHandler {
         case failed
     }
 
-    init(_ server: ServerCore, _ clients: LoopClients, id: ClientID, peer: String) {
+    init(_ server: ServerCore, _ clients: LoopClients, id: ClientID, peer: String, _ identity: ClientIdentity) {
         self.server = server
         self.clients = clients
         self.id = id
         self.peer = peer
+        self.identity = identity
         connection = ServerConnection(announcing: server.policy.announced)
     }
 
@@ -207,19 +213,26 @@ final class ClientHandler: ChannelInboundHandler {
                 : served == nil
                     ? min(1 << 16, server.policy.messageLimit)
                     : server.policy.messageLimit
-            guard Int(word) <= limit else {
-                return close(because: "it announced a message of \(word) bytes; the most is \(limit)")
+            let head: LoginState.Head
+            switch login.head(word) {
+            case .success(let found): head = found
+            case .failure(let problem): return close(because: problem.text)
             }
-            let size = Int(word)
-            guard input.readableBytes >= 4 + size else { return }
-            let start = input.readerIndex + 4
-            take(input, start..<start + size)
-            input.moveReaderIndex(forwardBy: 4 + size)
+            guard head.size <= limit else {
+                return close(because: "it announced a message of \(head.size) bytes; the most is \(limit)")
+            }
+            guard input.readableBytes >= head.length + head.size else { return }
+            let start = input.readerIndex + head.length
+            guard take(input, start..<start + head.size, head) else {
+                return close(because: "the code of a message is not that of its client")
+            }
+            input.moveReaderIndex(forwardBy: head.length + head.size)
             if clients.out.readableBytes >= LoopClients.flushSize { flush() }
         }
     }
 
-    private func take(_ input: ByteBuffer, _ range: Range<Int>) {
+    /// - Returns: false when it is not what the client sent.
+    private func take(_ input: ByteBuffer, _ range: Range<Int>, _ head: LoginState.Head) -> Bool {
         if let served, let direct = served.direct, connection.answersLoadsDirectly,
             let encoding = connection.dialect?.encoding
         {
@@ -229,9 +242,16 @@ final class ClientHandler: ChannelInboundHandler {
                     rebasing: bytes[range.lowerBound - base..<range.upperBound - base])
                 return unsafe load(body.bytes, encoding, served, direct)
             }
-            if isAnswered { return }
+            if isAnswered { return true }
         }
-        receive(input.getBytes(at: range.lowerBound, length: range.count) ?? [])
+        let body = input.getBytes(at: range.lowerBound, length: range.count) ?? []
+        if head.hasCode {
+            let size = MessageAuthenticator.size
+            let code = input.getBytes(at: range.lowerBound - size, length: size)
+            guard login.verify(body, code ?? []) else { return false }
+        }
+        receive(body)
+        return true
     }
 
     /// Answers a message that is a load of the common kind.
@@ -280,7 +300,13 @@ final class ClientHandler: ChannelInboundHandler {
     func send(_ body: [UInt8]) {
         guard isOpen else { return }
         if !isReading { clients.hand(to: self) }
-        clients.out.writeInteger(UInt32(truncatingIfNeeded: body.count))
+        let size = UInt32(truncatingIfNeeded: body.count)
+        if let code = login.code(of: body) {
+            clients.out.writeInteger(size | MessageAuthenticator.flag)
+            clients.out.writeBytes(code)
+        } else {
+            clients.out.writeInteger(size)
+        }
         clients.out.writeBytes(body)
         if !isReading || clients.out.readableBytes >= LoopClients.flushSize { flush() }
     }

@@ -15,6 +15,8 @@ struct ClientTransaction: Sendable {
     let id: WireValue
     let description: TransactionDescription
     private(set) var operations: [Operation] = []
+    /// It has something in it that its client may not do: the vote says so, which every client waits for.
+    var refusal: PythonException?
     /// Bytes of data in it.
     private(set) var size = 0
 

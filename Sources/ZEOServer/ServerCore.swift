@@ -14,6 +14,8 @@ final class ServerCore: Sendable {
     /// Whether the server ends: then no vote is taken any more, and a client is let go as soon as it has no commit under
     /// way.
     let isEnding = Atomic<Bool>(false)
+    /// What the log has been told of clients that were refused.
+    let refusals = Mutex(RefusalMemory())
     private let lastClient = Atomic<Int>(0)
     /// The event loops that have clients, each with its clients.
     private let loops: Mutex<[(loop: any EventLoop, clients: NIOLoopBound<LoopClients>)]> = Mutex([])
@@ -74,8 +76,12 @@ final class ServerCore: Sendable {
     }
 
     /// What a monitor is told that says `ruok`: JSON, the figures of each storage.
-    func statusText() -> String {
-        let storages = storages.sorted { $0.key < $1.key }.map { name, served in
+    /// Where there are roles, of those storages of which it may know.
+    func statusText(for identity: ClientIdentity) -> String {
+        let permitted = storages.filter { name, _ in
+            policy.authorization?(identity, name).contains(.admin) ?? true
+        }
+        let storages = permitted.sorted { $0.key < $1.key }.map { name, served in
             "\(JSONText.quoted(name)): \(JSONText.text(served.status(in: .v5)))"
         }
         return "{" + storages.joined(separator: ", ") + "}"

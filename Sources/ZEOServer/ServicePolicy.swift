@@ -28,6 +28,10 @@ public struct ServicePolicy: Sendable {
     public var idleTimeout: Double?
     /// Seconds from vote to end after which a commit is noted in the log.
     public var slowCommitSeconds: Double = 10
+    /// What a client may do; nil: whoever connects may do what ZEO lets everybody do.
+    public var authorization: Authorization?
+    /// Who may log in, and has to; nil: there are no logins.
+    public var logins: DigestLogins?
     /// How many threads answer clients. One answers hundreds of thousands of loads a second.
     public var threads = 1
 

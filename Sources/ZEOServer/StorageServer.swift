@@ -98,7 +98,8 @@ public final class StorageServer: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     guard let clients = core.clients(of: channel.eventLoop) else { return }
                     let handler = ClientHandler(
-                        core, clients, id: core.newClientID(), peer: Self.name(of: channel.remoteAddress))
+                        core, clients, id: core.newClientID(), peer: Self.name(of: channel.remoteAddress),
+                        ClientIdentity(address: channel.remoteAddress?.clientBytes))
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }

@@ -19,6 +19,11 @@ public struct PythonPeer: Hashable, Sendable, CustomStringConvertible {
     /// Those that a client of the current protocol talks to.
     public static let all = [zeo6, zeo5, zeo5Python2]
 
+    public init(name: String, description: String) {
+        self.name = name
+        self.description = description
+    }
+
     private static let folder = SampleData.root.deletingLastPathComponent().appending(path: ".build/peers")
 
     public var python: URL { Self.folder.appending(path: "\(name)/bin/python") }

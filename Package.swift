@@ -105,7 +105,7 @@ let package = Package(
         .testTarget(
             name: "ServerSecurityTests",
             dependencies: [
-                "TestSupport", "ZEOProtocol", "ZEOServer", "ZODB", "ZODBFile",
+                "ServerCommand", "TestSupport", "ZEOProtocol", "ZEOServer", "ZODB", "ZODBFile",
                 .product(name: "Logging", package: "swift-log"),
             ], exclude: ["python"], swiftSettings: settings),
         .testTarget(

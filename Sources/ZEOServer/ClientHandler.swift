@@ -53,6 +53,8 @@ final class ClientHandler: ChannelInboundHandler {
     /// What has arrived of a message that is not complete.
     private var rest = ByteBuffer()
     private(set) var isOpen = false
+    /// Nothing more is taken from it: TLS says farewell, and waits for the answer.
+    private var isClosing = false
     /// Whether messages are being answered now: then what is to be sent waits for the last of them.
     private var isReading = false
     private var timers: [Scheduled<Void>] = []
@@ -143,6 +145,7 @@ final class ClientHandler: ChannelInboundHandler {
         guard let context, isOpen else { return }
         if let reason { logger.notice("\(name) is disconnected: \(reason)") }
         flush()
+        isClosing = true
         context.close(promise: nil)
     }
 
@@ -179,7 +182,7 @@ final class ClientHandler: ChannelInboundHandler {
     // MARK: Receiving
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard isOpen else { return }
+        guard isOpen, !isClosing else { return }
         isReading = true
         clients.hand(to: self)
         var input = unwrapInboundIn(data)
@@ -205,7 +208,7 @@ final class ClientHandler: ChannelInboundHandler {
     }
 
     private func takeMessages(_ input: inout ByteBuffer) {
-        while isOpen, let word = input.getInteger(at: input.readerIndex, as: UInt32.self) {
+        while isOpen, !isClosing, let word = input.getInteger(at: input.readerIndex, as: UInt32.self) {
             // Strangers get no memory: a greeting is a few bytes, a login a few hundred.
             let limit =
                 connection.dialect == nil

@@ -28,6 +28,8 @@ public struct ServicePolicy: Sendable {
     public var idleTimeout: Double?
     /// Seconds from vote to end after which a commit is noted in the log.
     public var slowCommitSeconds: Double = 10
+    /// All of its addresses are spoken to in TLS.
+    public var tls: ServerTLS?
     /// What a client may do; nil: whoever connects may do what ZEO lets everybody do.
     public var authorization: Authorization?
     /// Who may log in, and has to; nil: there are no logins.

@@ -100,7 +100,11 @@ public final class StorageServer: Sendable {
                     let handler = ClientHandler(
                         core, clients, id: core.newClientID(), peer: Self.name(of: channel.remoteAddress),
                         ClientIdentity(address: channel.remoteAddress?.clientBytes))
-                    try channel.pipeline.syncOperations.addHandler(handler)
+                    if let tls = core.policy.tls {
+                        try TLSEntrance.add(tls, before: handler, to: channel)
+                    } else {
+                        try channel.pipeline.syncOperations.addHandler(handler)
+                    }
                 }
             }
         switch endpoint {

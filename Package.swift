@@ -107,7 +107,7 @@ let package = Package(
         .testTarget(
             name: "ServerSecurityTests",
             dependencies: [
-                "ServerCommand", "TestSupport", "ZEOProtocol", "ZEOServer", "ZODB", "ZODBFile",
+                "ServerCommand", "ServerConfiguration", "TestSupport", "ZEOProtocol", "ZEOServer", "ZODB", "ZODBFile",
                 .product(name: "Logging", package: "swift-log"),
             ], exclude: ["python"], swiftSettings: settings),
         .testTarget(

@@ -108,7 +108,7 @@ let package = Package(
             name: "ServerSecurityTests",
             dependencies: [
                 "ServerCommand", "ServerConfiguration", "TestSupport", "ZEOProtocol", "ZEOServer", "ZODB", "ZODBFile",
-                .product(name: "Logging", package: "swift-log"),
+                "zeoserver", .product(name: "Logging", package: "swift-log"),
             ], exclude: ["python"], swiftSettings: settings),
         .testTarget(
             name: "StorageConformanceTests",

@@ -29,7 +29,8 @@ public struct ServerProgram: ParsableCommand {
         version: ServerVersion.text,
         subcommands: [
             InitCommand.self, StartCommand.self, StopCommand.self, RestartCommand.self, StatusCommand.self,
-            ReopenCommand.self, LogtailCommand.self, RunCommand.self,
+            ReopenCommand.self, LogtailCommand.self, RunCommand.self, PasswdCommand.self,
+            CertsCommand.self,
         ])
 
     @OptionGroup var options: ServingOptions

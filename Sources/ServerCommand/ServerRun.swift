@@ -50,7 +50,8 @@ struct ServerRun {
             code =
                 switch error {
                 case let error as StorageOpeningError: error.exitCode
-                case is UnprotectedError: ProgramExit.usage
+                case is ServerTLSError, is SecuritySettingsError, is PasswordDatabaseError, is FileFailure:
+                    ProgramExit.usage
                 default: ProgramExit.failure
                 }
         }
@@ -61,13 +62,15 @@ struct ServerRun {
     private func serve(_ logger: Logger, _ ending: Ending) throws {
         logger.info("\(ServerVersion.text) starts, process \(getpid())")
         for warning in settings.warnings { logger.warning("\(warning)") }
-        try checkProtection()
+        var policy = ServicePolicy(settings, threads: options.threads)
+        // Before any storage is opened: a server that is to be protected and cannot be does not begin.
+        try policy.secure(by: settings, logger: logger)
         let server: StorageServer
         do {
             let storages = try StorageOpener(logger: logger, interruption: ending.interruption).open(settings.storages)
             server = try StorageServer(
                 serving: storages, at: settings.addresses.map(Endpoint.init),
-                policy: ServicePolicy(settings, threads: options.threads), logger: logger)
+                policy: policy, logger: logger)
         } catch  where ending.interruption.isRaised {
             logger.info("ended before it had begun to serve")
             return
@@ -97,13 +100,6 @@ struct ServerRun {
         logger.info("ended")
     }
 
-    /// A server that is to be protected must not be opened to everybody.
-    private func checkProtection() throws(UnprotectedError) {
-        if settings.tls != nil { throw UnprotectedError(what: "<ssl>") }
-        if settings.authentication != nil { throw UnprotectedError(what: "authentication-protocol") }
-        if settings.roles != nil { throw UnprotectedError(what: "<role>") }
-    }
-
     private func monitoring(of server: StorageServer, _ logger: Logger) throws(StorageError) -> MonitoringService? {
         var options = MonitoringService.Options()
         options.http = settings.httpAddress.map(Endpoint.init)
@@ -115,12 +111,6 @@ struct ServerRun {
         }
         return try MonitoringService(server, options, logger: logger)
     }
-}
-
-/// The configuration asks for protection that this server does not have.
-struct UnprotectedError: Error, CustomStringConvertible {
-    let what: String
-    var description: String { "\(what) is not supported: the server would be open to everybody, and does not start" }
 }
 
 /// The end of a server: asked for by a signal, waited for by who serves.

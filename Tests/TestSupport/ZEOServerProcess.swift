@@ -5,6 +5,7 @@ public final class ZEOServerProcess {
     /// Everything of this server: `zeo.conf`, `Data.fs`, `blobs`, the logs.
     public let folder: URL
     public let port: Int
+    private let options: String
     private var process: Process?
     private var guardian: Process?
     private var lifeline: Pipe?
@@ -18,6 +19,7 @@ public final class ZEOServerProcess {
         folder = FileManager.default.temporaryDirectory.appending(path: "zeoshell-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         port = try FreePort.find()
+        self.options = options
         let storage =
             storages
             ?? "<filestorage 1>\n  path $FOLDER/Data.fs\n\(blobs ? "  blob-dir $FOLDER/blobs\n" : "")</filestorage>"
@@ -73,7 +75,12 @@ public final class ZEOServerProcess {
         self.process = process
         try watch(process)
         for _ in 0..<1200 {
-            if let socket = ClientSocket(port: port), socket.read(count: 6).count == 6 { return }
+            if options.contains("<ssl>") {
+                // Nobody without TLS is greeted.
+                if logText.contains("listening at") { return }
+            } else if let socket = ClientSocket(port: port), socket.read(count: 6).count == 6 {
+                return
+            }
             guard process.isRunning else { break }
             usleep(50_000)
         }

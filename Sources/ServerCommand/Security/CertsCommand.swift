@@ -9,7 +9,7 @@ internal import ArgumentParser
 /// `zeoserver certs`: certificates for a server and its clients.
 struct CertsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "certs",
+        commandName: "certs", _superCommandName: ServerProgram.name,
         abstract: "Makes a certificate authority of one's own, and certificates for a server and its clients.",
         discussion: """
             In a directory that has an authority already, it makes more certificates of it. What is there is never \

@@ -3,7 +3,7 @@ internal import ArgumentParser
 /// `zeoserver passwd`: who may log in.
 struct PasswdCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "passwd",
+        commandName: "passwd", _superCommandName: ServerProgram.name,
         abstract: "Adds, changes or deletes a user in a file for authentication-database.",
         discussion: """
             The password is asked for twice on a terminal, or read from a line of standard input. A server takes up \

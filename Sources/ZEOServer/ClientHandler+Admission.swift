@@ -161,8 +161,8 @@ extension ClientHandler {
     /// are not let in try again, some of them many times a second.
     func noteRefusal(_ what: String) {
         let host = peer.lastIndex(of: ":").map { String(peer[..<$0]) } ?? peer
-        guard let untold = server.refusals.withLock({ $0.admit("\(host)\(identity.suffix) \(what)", at: Clock.now()) })
-        else { return }
+        let text = identity.suffix + what
+        guard let untold = server.refusals.withLock({ $0.admit(text, of: host, at: Clock.now()) }) else { return }
         let more = untold == 0 ? "" : " (and \(untold) times more since this was said last)"
         logger.notice("\(self.name)\(identity.suffix) \(what)\(more)")
     }

@@ -5,6 +5,12 @@ internal import ZEOServer
 internal import ZODB
 internal import ZODBFile
 
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
 /// Why a storage cannot be served: where it is configured, and what is wrong.
 struct StorageOpeningError: Error, CustomStringConvertible {
     enum Reason {
@@ -109,12 +115,21 @@ struct StorageOpener {
         case nil, .mapping, .temporary: break
         default: throw .unsupported("the changes of a <demostorage> are kept in memory only")
         }
-        let base = try demo.base.map { (base) throws(Failure) in try open(base.asBase, blobDirectory: nil) }
+        let base = try demo.base.map { (base) throws(Failure) in
+            try makeIfMissing(base)
+            return try open(base.asBase, blobDirectory: nil)
+        }
         do throws(StorageError) {
             return try OverlayStorage(over: base ?? MemoryStorage(demo.name ?? "Demo Storage"))
         } catch {
             throw .storage(error)
         }
+    }
+
+    /// A base is opened for reading; where Python makes its file, it must be there before.
+    private func makeIfMissing(_ settings: StorageSettings) throws(Failure) {
+        guard case .file(let file) = settings.records, !file.isReadOnly, access(file.path, F_OK) != 0 else { return }
+        try open(file, blobDirectory: nil).close()
     }
 
     /// Notes in the log how far the scan of a large file has come, every ten percent.

@@ -83,12 +83,25 @@ final class CommitTurn: @unchecked Sendable {
     /// The client's transaction is over, or its connection is.
     func leave(_ id: ClientID, _ served: ServedStorage) {
         defer { figures(served) }
-        if held?.client.id == id {
-            held?.transaction.abort()
-            held = nil
+        if let held, held.client.id == id {
+            note(held, "did not commit", served)
+            held.transaction.abort()
+            self.held = nil
         }
         requests[id] = nil
         pass(from: id, served)
+    }
+
+    /// Notes a client that has held up the others for long.
+    private func note(_ ended: Held, _ how: String, _ served: ServedStorage) {
+        let seconds = Clock.now() - ended.since
+        guard seconds > served.policy.slowCommitSeconds else { return }
+        let tenths = (seconds * 10).rounded() / 10
+        served.logger.warning(
+            """
+            (\(served.name)) \(ended.label) had the commit lock for \(tenths) s and \(how); \
+            \(ended.invalidated.count) objects, \(lock.waiting.count) clients wait
+            """)
     }
 
     func finish(_ client: ClientHandle, _ reply: ServerConnection.Reply, _ served: ServedStorage) {
@@ -127,10 +140,7 @@ final class CommitTurn: @unchecked Sendable {
         } catch {
             completion(.failure(error))
         }
-        let seconds = Clock.now() - ending.since
-        if seconds > served.policy.slowCommitSeconds {
-            served.logger.warning("(\(served.name)) \(ending.label) had the commit lock for \(seconds) s")
-        }
+        note(ending, "committed", served)
         pass(from: client.id, served)
     }
 

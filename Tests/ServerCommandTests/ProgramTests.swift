@@ -80,6 +80,22 @@ struct ProgramTests {
         again.close()
     }
 
+    @Test("logs who held the commit lock for long, also one who did not commit in the end")
+    func slowCommit() throws {
+        let server = try ZEOServerProcess(options: "  slow-commit 0")
+        let client = try Self.client(server)
+        _ = try Self.store([0x80, 3, 0x2e], in: client)
+        let transaction = try client.begin(.init())
+        let oid = try #require(try client.newObjectIDs(1).first)
+        try transaction.store([0x80, 3, 0x2e], for: oid, basedOn: .none)
+        _ = try transaction.vote()
+        transaction.abort()
+        client.close()
+        #expect(try server.terminate() == 0)
+        #expect(server.logText.contains(" s and committed; 1 objects, 0 clients wait"))
+        #expect(server.logText.contains(" s and did not commit; 1 objects, 0 clients wait"))
+    }
+
     @Test("refuses a file that another server has, and says which process that is")
     func secondServer() throws {
         let server = try ZEOServerProcess()

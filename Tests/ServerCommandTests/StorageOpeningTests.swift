@@ -82,6 +82,20 @@ struct StorageOpeningTests {
         #expect(served.map(\.isReadOnly) == [false, false, false, false, false])
     }
 
+    @Test("the base of a demo storage is made when it is not there, unless it is read-only")
+    func missingBase() throws {
+        let text = "<demostorage>\n <filestorage>\n  path $DIR/base.fs\n </filestorage>\n</demostorage>"
+        let served = try open(text)
+        try store([1], in: served[0].storage)
+        #expect(try served[0].storage.lastTransaction() != .none)
+        served[0].storage.close()
+        let base = try FileStorage(folder.path("base.fs"))
+        #expect(try base.lastTransaction() == .none)
+        base.close()
+        let readOnly = text.replacing("base.fs\n", with: "other.fs\n  read-only true\n")
+        #expect(try failure(readOnly) != nil)
+    }
+
     private func madeFile(_ name: String) throws -> String {
         let storage = try FileStorage(
             folder.path(name), options: .init(isWritable: true, newFileGeneration: .python3))

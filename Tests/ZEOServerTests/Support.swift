@@ -266,6 +266,11 @@ final class TemporaryFolder {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
+    /// Plain files that receiving blobs has left in a directory.
+    static func files(in directory: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".tmp") }
+    }
+
     func dataFile(_ generation: PythonGeneration = .python3, blobs: Bool = false) throws -> FileStorage {
         try FileStorage(
             path + "/Data.fs",

@@ -99,8 +99,8 @@ let package = Package(
             ], swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
         .target(
-            name: "TestSupport", dependencies: ["ObjectGraph", "Pickle", "ZEOProtocol", "ZODB"], path: "Tests/TestSupport",
-            exclude: ["python"],
+            name: "TestSupport", dependencies: ["ObjectGraph", "Pickle", "ZEOProtocol", "ZODB"],
+            path: "Tests/TestSupport", exclude: ["python"],
             swiftSettings: settings),
         .testTarget(
             name: "PickleTests", dependencies: ["Pickle", "TestSupport"], exclude: ["corpus"], swiftSettings: settings),

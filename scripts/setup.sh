@@ -8,6 +8,8 @@ missing=""
 [ -f /usr/include/zlib.h ] || [ -f /usr/local/include/zlib.h ] || missing="$missing zlib1g-dev"
 # Not for the build: `zeoserver certs` and the tests of TLS make certificates with it.
 command -v openssl > /dev/null 2>&1 || missing="$missing openssl"
+# For the longer tests alone: several Zopes behind one address.
+[ -z "${WITH_HAPROXY:-}" ] || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 
 if ! command -v swift > /dev/null 2>&1; then
     echo "zeoshell is built with Swift 6.3 or newer, and there is no 'swift' in the PATH." >&2

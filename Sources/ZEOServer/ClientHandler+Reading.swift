@@ -47,7 +47,8 @@ extension ClientHandler {
         case .undoInfo(let first, let last, let filter):
             // Clients before 310 take it as that they cannot undo, and never ask.
             return .success(try served.undoInfo(first, last, UndoFilter(filter)))
-        case .iteratorStart(let first, let last): return .success(.integer(Int64(try iterators.start(first, last, served))))
+        case .iteratorStart(let first, let last):
+            return .success(.integer(Int64(try iterators.start(first, last, served))))
         case .iteratorNext(let id): return try iterators.next(id)
         case .iteratorRecordStart(let id, let tid): return try iterators.startRecords(id, tid, served)
         case .iteratorRecordNext(let id): return try iterators.nextRecord(id)

@@ -28,6 +28,9 @@ public enum FreePort {
         }
         throw None()
     }
+
+    /// Whether somebody listens there.
+    public static func isTaken(_ port: Int) -> Bool { ClientSocket(port: port) != nil }
 }
 
 /// A listening TCP socket on 127.0.0.1.

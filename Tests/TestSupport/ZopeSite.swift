@@ -1,12 +1,7 @@
-import Foundation
+public import Foundation
 
-/// A running Zope whose database is a copy of a file, served by a ZEO server: what an administrator in trouble has.
-///
-/// Zope and the ZEO server are two processes, so that a repair is seen by Zope as any other client's commit is: by an
-/// invalidation. Both end when this is released, or when the test does.
-public final class ZopeSite {
-    /// Serves the copy; the repair connects here.
-    public let server: PythonServer
+/// A running Zope, client of some ZEO server. Ends when this is released, or when the test does.
+public class ZopeInstance {
     /// Where the ZEO server listens, on 127.0.0.1.
     public let serverPort: Int
     /// Where Zope answers HTTP, on 127.0.0.1.
@@ -17,17 +12,12 @@ public final class ZopeSite {
 
     /// Waits until Zope answers.
     /// - Parameters:
-    ///   - file: a Data.fs with a Zope site in it; it is copied.
-    ///   - peer: what serves it; Zope itself is always `.zope5`.
-    ///   - startsZope: with false only the ZEO server runs, until `start` is called.
-    public init(
-        serving file: String, by peer: PythonPeer = .zope5, messagePack: Bool = false, startsZope: Bool = true
-    ) throws {
-        server = try PythonServer(peer, serving: ["1": file], messagePack: messagePack)
-        guard case .port(let serverPort) = server.address else { throw PythonFailure(text: "no port") }
+    ///   - folder: a new folder of the instance.
+    ///   - startsZope: with false it does not run until `start` is called.
+    public init(in folder: URL, clientOf serverPort: Int, startsZope: Bool = true) throws {
         self.serverPort = serverPort
+        self.folder = folder
         port = try FreePort.find()
-        folder = server.folder.appending(path: "instance")
         let etc = folder.appending(path: "etc")
         try FileManager.default.createDirectory(at: etc, withIntermediateDirectories: true)
         try Self.componentConfiguration.write(
@@ -147,5 +137,28 @@ public final class ZopeSite {
             usleep(25_000)
         }
         return status
+    }
+}
+
+/// A running Zope whose database is a copy of a file, served by a ZEO server of Python: what an administrator in trouble has.
+///
+/// Zope and the ZEO server are two processes, so that a repair is seen by Zope as any other client's commit is: by an
+/// invalidation. Both end when this is released, or when the test does.
+public final class ZopeSite: ZopeInstance {
+    /// Serves the copy; the repair connects here.
+    public let server: PythonServer
+
+    /// Waits until Zope answers.
+    /// - Parameters:
+    ///   - file: a Data.fs with a Zope site in it; it is copied.
+    ///   - peer: what serves it; Zope itself is always `.zope5`.
+    ///   - startsZope: with false only the ZEO server runs, until `start` is called.
+    public init(
+        serving file: String, by peer: PythonPeer = .zope5, messagePack: Bool = false, startsZope: Bool = true
+    ) throws {
+        server = try PythonServer(peer, serving: ["1": file], messagePack: messagePack)
+        guard case .port(let serverPort) = server.address else { throw PythonFailure(text: "no port") }
+        try super.init(
+            in: server.folder.appending(path: "instance"), clientOf: serverPort, startsZope: startsZope)
     }
 }

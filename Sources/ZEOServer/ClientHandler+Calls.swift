@@ -54,6 +54,7 @@ extension ClientHandler {
         cursor = end
         for entry in entries {
             if entry.committer == id, let reply = entry.reply {
+                unansweredEnds -= 1
                 if let information = try? served.sizeInformation() { notify("info", [information]) }
                 send(connection.body(of: reply, .bytes(entry.tid.bytes)))
             } else {

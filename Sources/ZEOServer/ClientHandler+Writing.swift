@@ -183,7 +183,14 @@ extension ClientHandler {
         guard case .done = voting else { return refuse(reply, .transactionError("tpc_finish without a vote")) }
         // Over for the client, which may begin the next one before it hears the tid.
         transactionEnded()
+        unansweredEnds += 1
         served.writing.submit { _ in served.turn.finish(handle, reply, served) }
+    }
+
+    /// A `tpc_finish` has come to nothing.
+    func endFailed(_ reply: ServerConnection.Reply, _ exception: PythonException) {
+        unansweredEnds -= 1
+        refuse(reply, exception)
     }
 
     private func abort(_ id: WireValue, _ reply: ServerConnection.Reply, _ served: ServedStorage) {

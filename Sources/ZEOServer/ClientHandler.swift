@@ -31,6 +31,8 @@ final class ClientHandler: ChannelInboundHandler {
     var cursor = 0
     var transaction: ClientTransaction?
     var voting = Voting.no
+    /// Calls of `tpc_finish` that wait for the disk.
+    var unansweredEnds = 0
     /// What the client is told when so many ends of transactions have come out.
     var heldBack: (endings: Int, tell: (ClientHandler) -> Void)?
     /// How often it has asked for the storage's turn: an outcome has the number of its request, since the client may have

@@ -107,7 +107,7 @@ final class CommitTurn: @unchecked Sendable {
     func finish(_ client: ClientHandle, _ reply: ServerConnection.Reply, _ served: ServedStorage) {
         defer { figures(served) }
         guard let ending = held, ending.client.id == client.id, ending.isVoted else {
-            return client.execute { $0.refuse(reply, .transactionError("tpc_finish without a vote")) }
+            return client.execute { $0.endFailed(reply, .transactionError("tpc_finish without a vote")) }
         }
         held = nil
         endings += 1
@@ -128,7 +128,7 @@ final class CommitTurn: @unchecked Sendable {
             case .success: served.statistics.withLock { $0.commits += 1 }
             case .failure(let error):
                 served.logger.error("(\(served.name)) a commit of \(label) failed: \(error)")
-                client.execute { $0.refuse(reply, PythonException(error)) }
+                client.execute { $0.endFailed(reply, PythonException(error)) }
             }
         }
         do throws(StorageError) {

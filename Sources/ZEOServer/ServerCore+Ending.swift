@@ -29,10 +29,12 @@ extension ServerCore {
 }
 
 extension ClientHandler {
-    /// Hangs up, when the server ends, unless the client has voted and waits for the end of its transaction.
+    /// Hangs up, when the server ends, unless the client has voted, or waits for the end of its transaction.
     func leaveIfIdle() {
         guard server.isEnding.load(ordering: .relaxed) else { return }
         if case .done = voting { return }
+        // It is to hear that its transaction happened.
+        guard unansweredEnds == 0 else { return }
         close(because: nil)
     }
 }

@@ -12,7 +12,7 @@ public struct LoadRequest: Equatable, Sendable {
 
     /// - Parameter body: one message's body.
     public init?(_ body: RawSpan, in encoding: Dialect.Encoding) {
-        var reader = Matcher(bytes: body)
+        var reader = MessageMatcher(bytes: body)
         switch encoding {
         case .pickle: self.init(pickled: &reader)
         case .messagePack: self.init(packed: &reader)
@@ -21,7 +21,7 @@ public struct LoadRequest: Equatable, Sendable {
 
     /// `80 03 ( id 89 X "loadBefore" C oid C tid 86 t .`, with any opcodes for an id that is an integer or a pair of an oid
     /// and a tid, and the strings of Python 2 as well.
-    private init?(pickled reader: inout Matcher) {
+    private init?(pickled reader: inout MessageMatcher) {
         guard reader.skip([0x80, 3, UInt8(ascii: "(")]) else { return nil }
         let start = reader.offset
         switch reader.next() {
@@ -47,7 +47,7 @@ public struct LoadRequest: Equatable, Sendable {
     }
 
     /// `94 id c2 aa "loadBefore" 92 c4 08 oid c4 08 tid`
-    private init?(packed reader: inout Matcher) {
+    private init?(packed reader: inout MessageMatcher) {
         guard reader.skip([0x94]) else { return nil }
         let start = reader.offset
         switch reader.next() ?? 0xff {
@@ -64,66 +64,6 @@ public struct LoadRequest: Equatable, Sendable {
         else { return nil }
         self.oid = ObjectID(rawValue: oid)
         before = TransactionID(rawValue: tid)
-    }
-}
-
-/// Steps through bytes as long as they are what is expected; every look is checked against the end.
-private struct Matcher: ~Escapable {
-    let bytes: RawSpan
-    var offset = 0
-
-    @_lifetime(copy bytes)
-    init(bytes: RawSpan) {
-        self.bytes = bytes
-    }
-
-    var isAtEnd: Bool { offset == bytes.byteCount }
-
-    @_lifetime(self: copy self)
-    mutating func next() -> UInt8? {
-        guard offset < bytes.byteCount else { return nil }
-        defer { offset += 1 }
-        return unsafe bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self)
-    }
-
-    @inline(__always)
-    @_lifetime(self: copy self)
-    mutating func skip<let count: Int>(_ expected: [count of UInt8]) -> Bool {
-        guard offset >= 0, offset + count <= bytes.byteCount else { return false }
-        for index in 0..<count
-        where unsafe bytes.unsafeLoad(fromByteOffset: offset + index, as: UInt8.self) != expected[index] {
-            return false
-        }
-        offset += count
-        return true
-    }
-
-    @inline(__always)
-    @_lifetime(self: copy self)
-    private mutating func word() -> UInt64? {
-        guard offset >= 0, offset + 8 <= bytes.byteCount else { return nil }
-        defer { offset += 8 }
-        return UInt64(
-            bigEndian: unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
-    }
-
-    /// The name `loadBefore`.
-    @_lifetime(self: copy self)
-    mutating func skipName() -> Bool {
-        word() == 0x6c6f_6164_4265_666f && skip([UInt8(ascii: "r"), UInt8(ascii: "e")])
-    }
-
-    /// Eight bytes as a pickle holds them.
-    @_lifetime(self: copy self)
-    mutating func eight() -> UInt64? {
-        guard skip([UInt8(ascii: "C"), 8]) || skip([UInt8(ascii: "U"), 8]) else { return nil }
-        return word()
-    }
-
-    @_lifetime(self: copy self)
-    mutating func packedEight() -> UInt64? {
-        guard skip([0xc4, 8]) else { return nil }
-        return word()
     }
 }
 

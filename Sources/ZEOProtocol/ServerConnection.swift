@@ -30,6 +30,9 @@ public struct ServerConnection: Sendable {
         let id: WireValue
         /// The client does not want to hear.
         public let isOneWay: Bool
+
+        /// For what is not answered.
+        public static let unanswered = Reply(id: .integer(0), isOneWay: true)
     }
 
     private enum Phase: Hashable, Sendable {

@@ -245,7 +245,7 @@ final class ClientHandler: ChannelInboundHandler {
             let isAnswered = input.withUnsafeReadableBytes { bytes in
                 let body = unsafe UnsafeRawBufferPointer(
                     rebasing: bytes[range.lowerBound - base..<range.upperBound - base])
-                return unsafe load(body.bytes, encoding, served, direct)
+                return unsafe load(body.bytes, encoding, served, direct) || store(body.bytes, encoding, served)
             }
             if isAnswered { return true }
         }
@@ -290,6 +290,19 @@ final class ClientHandler: ChannelInboundHandler {
             // An object that is not there: not so often that it has to be fast.
             return false
         }
+    }
+
+    /// Takes a message that brings a record in the common way.
+    /// - Returns: whether it does, and all is as it should be; otherwise the common way of all calls says what is wrong.
+    private func store(_ body: RawSpan, _ encoding: Dialect.Encoding, _ served: ServedStorage) -> Bool {
+        // Not the transaction itself: a second owner would have its operations copied for each that is added.
+        guard let id = transaction?.id, case .no = voting, !isReadOnly,
+            let request = StoreRequest(body, in: encoding), id == .integer(request.transaction)
+        else { return false }
+        let data = unsafe body.extracting(request.data).withUnsafeBytes { unsafe [UInt8]($0) }
+        store(
+            .store(request.oid, serial: request.serial, data: data), id, .unanswered, served)
+        return true
     }
 
     private func noteLoads() {

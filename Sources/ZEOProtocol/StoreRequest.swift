@@ -48,6 +48,17 @@ public struct StoreRequest: Equatable, Sendable {
         case UInt8(ascii: "K"): return reader.littleEndian(1).map(Int64.init)
         case UInt8(ascii: "M"): return reader.littleEndian(2).map(Int64.init)
         case UInt8(ascii: "J"): return reader.littleEndian(4).map { Int64(Int32(truncatingIfNeeded: $0)) }
+        case UInt8(ascii: "I"):
+            // Python 2: decimal digits, and the end of the line.
+            var value: Int64 = 0
+            var digits = 0
+            while let byte = reader.next(), byte != UInt8(ascii: "\n") {
+                guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), digits < 18 else { return nil }
+                value = value * 10 + Int64(byte - UInt8(ascii: "0"))
+                digits += 1
+            }
+            // Two digits with a leading zero are a truth value.
+            return digits > 2 ? value : nil
         case 0x8a:
             guard let count = reader.littleEndian(1), (1...8).contains(count), let value = reader.littleEndian(Int(count))
             else { return nil }

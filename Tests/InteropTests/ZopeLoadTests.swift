@@ -132,7 +132,8 @@ private final class HAProxy {
           bind 127.0.0.1:\(port)
           default_backend zopes
         backend zopes
-          balance roundrobin
+          balance hdr(X-Visitor)
+          hash-type consistent
         \(servers)
 
         """.write(to: configuration, atomically: true, encoding: .utf8)

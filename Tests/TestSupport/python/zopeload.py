@@ -1,8 +1,9 @@
 """Visitors and managers of Zope sites, all at work: python zopeload.py SECONDS MANAGERS VISITORS PORT...
 
 Each manager has a folder of its own, adds folders to it through the management interface, changes their titles, and
-looks at them; visitors look at the site. What was not answered well is looked at again: a request that was cut off may
-have been carried out. Prints one JSON object: requests, errors, and the titles of the folders that were acknowledged.
+looks at them; visitors look at the site. Each says who it is (X-Visitor), so that a balancer can keep it with one Zope,
+as cookies do: what one Zope has written another sees a moment later. What was not answered well is looked at again: a
+request that was cut off may have been carried out. Prints one JSON object: requests, errors, and the titles of the folders that were acknowledged.
 """
 import base64
 import http.client
@@ -20,10 +21,13 @@ lock = threading.Lock()
 result = {"requests": 0, "cut": 0, "errors": [], "titles": {}}
 
 
+who = threading.local()
+
+
 def ask(port, path, form=None):
     """The status and body of an answer; None when the connection was cut."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    headers = {"Authorization": "Basic " + token}
+    headers = {"Authorization": "Basic " + token, "X-Visitor": who.name}
     try:
         if form is None:
             connection.request("GET", path, headers=headers)
@@ -62,6 +66,7 @@ def fail(what, answer):
 
 
 def manage(number):
+    who.name = "manager%d" % number
     home = "/load-%d" % number
 
     def exists(path):
@@ -102,6 +107,7 @@ def manage(number):
 
 
 def visit(number):
+    who.name = "visitor%d" % number
     while time.time() < end:
         for port in ports:
             answer = insist(port, "/")

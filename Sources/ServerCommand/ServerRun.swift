@@ -59,6 +59,22 @@ struct ServerRun {
         return code
     }
 
+    /// Says what is served: a wrong file, an empty one or one whose end was cut off is seen at once.
+    private static func note(_ served: StorageServer.Served, _ logger: Logger) throws {
+        let information = try served.storage.information()
+        let last = try served.storage.lastTransaction()
+        let objects = information.objectCount.map { ", \($0) objects" } ?? ""
+        let bytes = information.size.map { ", \($0) bytes" } ?? ""
+        logger.info(
+            """
+            storage \(served.name): \(information.storageName), \(information.kind)\(objects)\(bytes), last transaction \
+            \(last == .none ? "none: it is empty" : last.description)\(served.isReadOnly ? ", read-only" : "")
+            """)
+        for detail in information.details where detail.name == "cut off when it was opened" {
+            logger.warning("storage \(served.name): an unfinished end was cut off: \(detail.value)")
+        }
+    }
+
     private func serve(_ logger: Logger, _ ending: Ending) throws {
         logger.info("\(ServerVersion.text) starts, process \(getpid())")
         for warning in settings.warnings { logger.warning("\(warning)") }
@@ -68,6 +84,7 @@ struct ServerRun {
         let server: StorageServer
         do {
             let storages = try StorageOpener(logger: logger, interruption: ending.interruption).open(settings.storages)
+            for storage in storages { try Self.note(storage, logger) }
             server = try StorageServer(
                 serving: storages, at: settings.addresses.map(Endpoint.init),
                 policy: policy, logger: logger)

@@ -75,6 +75,8 @@ extension ServerCall {
         case "history":
             let size = generation.hasVersionArguments ? 2 : 1
             try arguments.expect(1...(size + 1), generation.hasVersionArguments ? "(oid, version, n)" : "(oid, n)")
+            // None is no object, which is what Python says of it, too, whatever the number.
+            if arguments.values[0].isNone { return .history(ObjectID(rawValue: .max), limit: 1) }
             let limit = arguments.values.count > size ? try arguments.integer(size) : 1
             return .history(try arguments.oid(0), limit: limit)
         case "record_iternext" where generation.hasRecordIteration:

@@ -60,7 +60,8 @@ public struct StoreRequest: Equatable, Sendable {
             // Two digits with a leading zero are a truth value.
             return digits > 2 ? value : nil
         case 0x8a:
-            guard let count = reader.littleEndian(1), (1...8).contains(count), let value = reader.littleEndian(Int(count))
+            guard let count = reader.littleEndian(1), (1...8).contains(count),
+                let value = reader.littleEndian(Int(count))
             else { return nil }
             // Two's complement: the top bit is the sign.
             let shift = 64 - Int64(count) * 8

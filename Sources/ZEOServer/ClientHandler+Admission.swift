@@ -74,6 +74,8 @@ extension ClientHandler {
 
     private func register(_ name: String, _ wantsReadOnly: Bool, _ reply: ServerConnection.Reply) {
         guard let served = server.storages[name] else {
+            let known = server.storages.keys.sorted().joined(separator: ", ")
+            noteRefusal("asks for storage '\(LogText.printable(String(name.prefix(100))))'; there are: \(known)")
             return refuse(reply, .valueError("unknown storage: \(name.prefix(100))"))
         }
         let permissions = server.policy.authorization?(identity, name) ?? .all
@@ -81,7 +83,10 @@ extension ClientHandler {
             noteRefusal("is not let in to storage \(served.name): \(refusal.reason)")
             return refuse(reply, refusal.exception)
         }
-        guard wantsReadOnly || served.writable != nil else { return refuse(reply, .readOnly) }
+        guard wantsReadOnly || served.writable != nil else {
+            noteRefusal("wants to write to storage \(served.name), which is read-only")
+            return refuse(reply, .readOnly)
+        }
         guard wantsReadOnly || permissions.contains(.write) else {
             noteRefusal("may not write to storage \(served.name): it may \(permissions)")
             return refuse(reply, .readOnly)

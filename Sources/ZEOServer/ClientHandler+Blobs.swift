@@ -28,11 +28,15 @@ extension ClientHandler {
                 return store(.storeBlob(oid, serial: serial, data: data, file: file), id, reply, served)
             case .storeBlobShared(let oid, let serial, let data, let fileName, let id):
                 let file = try sharedBlob(oid, fileName, served)
+                // The client has written it, and does not flush.
+                try file.flush()
                 return store(.storeBlob(oid, serial: serial, data: data, file: file), id, reply, served)
             default: preconditionFailure("\(call) brings no blob")
             }
             answer(reply, .none)
         } catch {
+            // A piece is missing: there is no blob any more.
+            incomingBlob = nil
             refuse(reply, PythonException(error))
         }
     }

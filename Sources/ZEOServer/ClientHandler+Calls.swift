@@ -37,8 +37,12 @@ extension ClientHandler {
             return send(connection.body(of: reply, raising: exception))
         }
         if connection.generation.closesOnFailedNotice {
-            close(because: "a call without an answer failed: \(exception.text)")
+            return close(because: "a call without an answer failed: \(exception.text)")
         }
+        // Nobody hears of it: at least nothing of the transaction that it was part of may be written.
+        guard transaction != nil else { return }
+        if transaction?.refusal == nil { transaction?.refusal = exception }
+        logger.notice("\(name): a call of its transaction failed, and so its vote will: \(exception.text)")
     }
 
     func notify(_ name: String, _ arguments: [WireValue]) {

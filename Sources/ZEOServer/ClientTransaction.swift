@@ -47,3 +47,11 @@ struct ClientTransaction: Sendable {
         return operations
     }
 }
+
+extension ClientTransaction.Operation {
+    /// The file of a blob.
+    var file: ReceivedBlob? {
+        if case .storeBlob(_, _, _, let file) = self { return file }
+        return nil
+    }
+}

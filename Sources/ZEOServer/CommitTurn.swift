@@ -36,6 +36,8 @@ final class CommitTurn: @unchecked Sendable {
         var undone: [ObjectID] = []
         var changed: [ObjectID] = []
         var isVoted = false
+        /// Files of blobs that the transaction has not moved yet.
+        var files: [ReceivedBlob] = []
 
         /// All that others must no longer take for current.
         var invalidated: [ObjectID] {
@@ -196,6 +198,8 @@ final class CommitTurn: @unchecked Sendable {
         do throws(StorageError) {
             var held = try current(for: request, served)
             self.held = held
+            held.files += request.operations.compactMap(\.file)
+            self.held = held
             try replay.run(request.operations, in: held.transaction)
             held.stored += replay.stored
             held.undone += replay.undone
@@ -254,6 +258,8 @@ final class CommitTurn: @unchecked Sendable {
         var replay = Replay(request, served, withoutCheck: [])
         do throws(StorageError) {
             var held = try current(for: request, served)
+            self.held = held
+            held.files += request.operations.compactMap(\.file)
             self.held = held
             try replay.run(request.operations, in: held.transaction)
             try held.transaction.undo(tid)

@@ -112,6 +112,8 @@ public final class StorageServer: Sendable {
             return try bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .bind(host: host.isEmpty ? "0.0.0.0" : host, port: port).wait()
         case .unixSocket(let path):
+            // Taking away what nobody answers at, and nothing else: that of a living server would cut it off.
+            guard !UnixSocket.isAnswering(at: path) else { throw UnixSocket.InUse() }
             return try bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).wait()
         }
     }

@@ -6,6 +6,8 @@ struct StagedBlob {
     var temporaryPath: String
     /// Where they are from then on.
     var path: String
+    /// Whether the file belongs to somebody else until it is moved.
+    var isAdopted = false
     /// Whether it is at `path` now.
     var isPlaced = false
 }
@@ -43,10 +45,10 @@ extension FileTransaction {
         try file.sync()
     }
 
-    func note(_ temporaryPath: String, for oid: ObjectID, in directory: BlobDirectory) {
-        if let earlier = stagedBlobs[oid] { Directories.remove(earlier.temporaryPath) }
+    func note(_ temporaryPath: String, for oid: ObjectID, in directory: BlobDirectory, isAdopted: Bool = false) {
+        if let earlier = stagedBlobs[oid], !earlier.isAdopted { Directories.remove(earlier.temporaryPath) }
         stagedBlobs[oid] = StagedBlob(
-            temporaryPath: temporaryPath, path: directory.path(of: oid, serial: tid))
+            temporaryPath: temporaryPath, path: directory.path(of: oid, serial: tid), isAdopted: isAdopted)
     }
 
     func blobDirectory() throws(StorageError) -> BlobDirectory {
@@ -73,7 +75,9 @@ extension FileTransaction {
     }
 
     func removeBlobs() {
-        for blob in stagedBlobs.values { Directories.remove(blob.isPlaced ? blob.path : blob.temporaryPath) }
+        for blob in stagedBlobs.values where blob.isPlaced || !blob.isAdopted {
+            Directories.remove(blob.isPlaced ? blob.path : blob.temporaryPath)
+        }
         stagedBlobs = [:]
     }
 }

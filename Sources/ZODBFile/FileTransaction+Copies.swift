@@ -25,6 +25,7 @@ extension FileTransaction: RestoringTransaction {
             guard data.map({ !$0.isEmpty && $0.count <= FileFormat.largestRecord }) ?? true else {
                 throw .unsupported("\(storage.name): a record of \(data?.count ?? 0) bytes for \(oid)")
             }
+            try writer.requireRoom(after: oid)
             let current = try currentRecord(of: oid)
             let head = head(oid, previous: current?.header.position ?? 0)
             writer.noteUse(of: oid)
@@ -70,6 +71,8 @@ extension FileTransaction: BlobAdoptingTransaction {
         _ data: [UInt8], for oid: ObjectID, basedOn serial: TransactionID, adopting path: String
     ) throws(StorageError) {
         try store(data, for: oid, basedOn: serial)
-        try attempt { () throws(StorageError) in note(path, for: oid, in: try blobDirectory()) }
+        try attempt { () throws(StorageError) in
+            note(path, for: oid, in: try blobDirectory(), isAdopted: true)
+        }
     }
 }

@@ -70,6 +70,7 @@ final class FileTransaction: PipelinedTransaction {
         guard !data.isEmpty, data.count <= FileFormat.largestRecord else {
             throw .unsupported("\(storage.name): a record of \(data.count) bytes for \(oid); it has 1 byte to 1 GiB")
         }
+        try writer.requireRoom(after: oid)
         var data = data
         let previous = try currentRecord(of: oid)
         if let previous, previous.header.serial != serial {

@@ -70,9 +70,22 @@ final class FileWriter: Sendable {
         return tid
     }
 
+    /// - Throws: `unsupported` for an oid so high that there would soon be no new ones after it.
+    func requireRoom(after oid: ObjectID) throws(StorageError) {
+        guard oid.rawValue < UInt64.max - 1 << 32 else {
+            throw .unsupported("\(name): the oid \(oid) leaves no room for new ones")
+        }
+    }
+
+    /// How far the clock of another storage may be ahead of ours, in seconds. A tid beyond would be the last for long.
+    private static let farthestAhead = 366.0 * 86_400
+
     /// Takes a tid that was given to the transaction elsewhere.
     /// - Throws: `wrongState` when it is not later than all before.
     func take(_ tid: TransactionID) throws(StorageError) {
+        guard tid.unixTime < TransactionID.new(after: .none).unixTime + Self.farthestAhead else {
+            throw .unsupported("\(name): transaction \(tid) lies more than a year in the future")
+        }
         let last = core.withLock { core in
             let last = core.lastTID
             if tid > last, tid < .latest { core.lastTID = tid }

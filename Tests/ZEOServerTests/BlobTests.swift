@@ -51,6 +51,55 @@ struct BlobTests {
         #expect(!missing.arguments.text.contains(folder.path))
     }
 
+    @Test(
+        "a transaction whose blob did not arrive whole is not committed without it",
+        arguments: [Dialect(.v308, .pickle), Dialect(.v3101, .pickle), Dialect(.v4, .pickle)])
+    func brokenOnTheWay(dialect: Dialect) throws {
+        let folder = try TemporaryFolder()
+        let server = try RunningServer(try folder.dataFile(blobs: true))
+        let client = try server.client(dialect)
+        try client.begin(1)
+        client.store(1, .root, .none, Records.mapping(0))
+        // A piece of a blob that has not begun: the client hears of nothing, since it asked for no answer.
+        client.send("storeBlobChunk", [.bytes([1])], isOneWay: true)
+        #expect(try client.vote(1) != nil)
+        try client.abort(1)
+        // The next one is as it should be.
+        try store(client, 2, .none, [[1], [2]])
+        #expect(try client.vote(2) == nil)
+        _ = try client.finish(2)
+        #expect(server.log.all.contains { $0.contains("a call of its transaction failed") })
+    }
+
+    @Test("who merges conflicts itself commits a transaction with a blob after one")
+    func mergedInClient() throws {
+        var policy = ServicePolicy()
+        policy.resolvesConflictsInClients = true
+        let folder = try TemporaryFolder()
+        let server = try RunningServer(try folder.dataFile(blobs: true), policy: policy)
+        let client = try server.client()
+        try client.begin(1)
+        client.store(1, .root, .none, Records.mapping(0))
+        #expect(try client.vote(1) == nil)
+        let first = try client.finish(1)
+        try client.begin(2)
+        client.store(2, .root, first, Records.mapping(1))
+        #expect(try client.vote(2) == nil)
+        let second = try client.finish(2)
+        // Based on what was before: a conflict beside a new blob.
+        try store(client, 3, .none, [[7, 8, 9]])
+        client.store(3, .root, first, Records.mapping(2))
+        let conflicts = try client.call("vote", [.integer(3)])
+        #expect(conflicts.arguments.elements?.first?["oid"]?.rawBytes == ObjectID.root.bytes)
+        client.store(3, .root, second, Records.mapping(3))
+        #expect(try client.vote(3) == nil)
+        let third = try client.finish(3)
+        client.notices = []
+        _ = try client.call("sendBlob", [.bytes(Self.oid.bytes), .bytes(third.bytes)])
+        let received = client.notices.filter { $0.name == "receiveBlobChunk" }
+        #expect(received.flatMap { $0.arguments.elements?.last?.rawBytes ?? [] } == [7, 8, 9])
+    }
+
     @Test("a storage without blobs says so with a TypeError")
     func none() throws {
         let storage = MemoryStorage()

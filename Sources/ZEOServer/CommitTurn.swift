@@ -112,6 +112,7 @@ final class CommitTurn: @unchecked Sendable {
             return client.execute { $0.endFailed(reply, .transactionError("tpc_finish without a vote")) }
         }
         held = nil
+        figures(served)
         endings += 1
         let oids = ending.invalidated
         let publications = served.publications
@@ -124,11 +125,11 @@ final class CommitTurn: @unchecked Sendable {
         }
         let completion: @Sendable (Result<TransactionID, StorageError>) -> Void = { result in
             if state.value.withLock({ $0 }) { publications.settled() }
+            // Before anybody hears of it: who asks then is to be told of it.
+            if case .success = result { served.statistics.withLock { $0.commits += 1 } }
             publications.conclude()
             wake(served)
-            switch result {
-            case .success: served.statistics.withLock { $0.commits += 1 }
-            case .failure(let error):
+            if case .failure(let error) = result {
                 served.logger.error("(\(served.name)) a commit of \(label) failed: \(error)")
                 client.execute { $0.endFailed(reply, PythonException(error)) }
             }

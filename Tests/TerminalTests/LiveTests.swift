@@ -49,7 +49,7 @@ struct LiveTests {
         try shell.terminal.wait(for: "mode  read-only")
         shell.terminal.send("ping --count 1000000 --limit 0 > /dev/null\n")
         // One that comes before the command runs is for the line.
-        try shell.terminal.send("\u{3}", untilThereIs: "zeoshell: ping: interrupted")
+        try shell.terminal.send("\u{3}", untilThereIs: "zeoshell: ping: interrupted", below: "--limit 0 > /dev/null")
         try shell.waitForPrompt("\(name) ›")
     }
 

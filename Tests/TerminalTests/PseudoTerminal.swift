@@ -104,8 +104,12 @@ final class PseudoTerminal {
     }
 
     /// Types something again and again until a line of the screen holds `text`: for what is lost when it comes too early.
-    func send(_ keys: String, untilThereIs text: String) throws {
-        func isThere(_ screen: Screen) -> Bool { screen.lines.contains { $0.contains(text) } }
+    /// - Parameter mark: `text` counts only below the last line that holds this: it may have been said before.
+    func send(_ keys: String, untilThereIs text: String, below mark: String) throws {
+        func isThere(_ screen: Screen) -> Bool {
+            guard let start = screen.lines.lastIndex(where: { $0.contains(mark) }) else { return false }
+            return screen.lines[start...].contains { $0.contains(text) }
+        }
         let deadline = Date().addingTimeInterval(Self.patience)
         while !isThere(screen) {
             guard Date() < deadline else { throw Failure(description: "no '\(text)' on the screen:\n\(screen.text)") }

@@ -47,9 +47,13 @@ struct LiveTests {
         try shell.waitForPrompt("\(name) ›")
         shell.terminal.send("info --fields mode\n")
         try shell.terminal.wait(for: "mode  read-only")
-        shell.terminal.send("ping --count 1000000 --limit 0 > /dev/null\n")
-        // One that comes before the command runs is for the line.
-        try shell.terminal.send("\u{3}", untilThereIs: "zeoshell: ping: interrupted", below: "--limit 0 > /dev/null")
+        // What is written says that the command runs: before that, Ctrl-C would be for the line.
+        let pings = FileManager.default.temporaryDirectory.appending(path: "pings-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: pings) }
+        shell.terminal.send("ping --count 1000000 --limit 0 > \(pings)\n")
+        try shell.terminal.waitForFile(pings)
+        shell.terminal.send("\u{3}")
+        try shell.terminal.wait(for: "zeoshell: ping: interrupted")
         try shell.waitForPrompt("\(name) ›")
     }
 

@@ -103,21 +103,14 @@ final class PseudoTerminal {
         }
     }
 
-    /// Types something again and again until a line of the screen holds `text`: for what is lost when it comes too early.
-    /// - Parameter mark: `text` counts only below the last line that holds this: it may have been said before.
-    func send(_ keys: String, untilThereIs text: String, below mark: String) throws {
-        func isThere(_ screen: Screen) -> Bool {
-            guard let start = screen.lines.lastIndex(where: { $0.contains(mark) }) else { return false }
-            return screen.lines[start...].contains { $0.contains(text) }
-        }
+    /// Waits until the program has written something to a file.
+    func waitForFile(_ path: String) throws {
         let deadline = Date().addingTimeInterval(Self.patience)
-        while !isThere(screen) {
-            guard Date() < deadline else { throw Failure(description: "no '\(text)' on the screen:\n\(screen.text)") }
-            send(keys)
-            let pause = Date().addingTimeInterval(1)
-            while Date() < pause, !isThere(screen) {
-                guard try readMore(until: Date().addingTimeInterval(0.05)) else { break }
+        while FileManager.default.contents(atPath: path)?.isEmpty != false {
+            guard Date() < deadline else {
+                throw Failure(description: "nothing in \(path); the screen:\n\(screen.text)")
             }
+            _ = try readMore(until: Date().addingTimeInterval(0.05))
         }
     }
 

@@ -1,5 +1,9 @@
 SWIFT ?= swift
 
+# So many tests at once: each drives several programs, and a machine on which dozens of those wait for each other makes
+# every patience too short.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 4
+
 .PHONY: demo test test-all build release setup peers lint clean
 
 # Builds what is needed, serves a scratch copy of a small Zope site with zeoserver, and opens zeoshell on it.

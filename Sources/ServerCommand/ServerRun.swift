@@ -40,6 +40,7 @@ struct ServerRun {
         signals.on([SIGHUP, SIGUSR2]) { _ in log.reopen() }
         // A client that hangs up, and a file that reaches a limit, are errors of one call and not the end of the process.
         for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
+        LostPage.watch(files: log.files)
         let code: Int32
         do {
             try serve(logger, ending)
@@ -75,10 +76,21 @@ struct ServerRun {
         }
     }
 
+    /// As far as the system lets us, and a word where that is not enough.
+    private static func raiseDescriptorLimit(for policy: ServicePolicy, _ logger: Logger) {
+        guard let limit = DescriptorLimit.raise(), limit < policy.connectionLimit else { return }
+        logger.notice(
+            """
+            at most \(limit) files and connections can be open at once, and connection-limit is \(policy.connectionLimit): \
+            for so many clients raise it (ulimit -n, or LimitNOFILE= in the unit)
+            """)
+    }
+
     private func serve(_ logger: Logger, _ ending: Ending) throws {
         logger.info("\(ServerVersion.text) starts, process \(getpid())")
         for warning in settings.warnings { logger.warning("\(warning)") }
         var policy = ServicePolicy(settings, threads: options.threads)
+        Self.raiseDescriptorLimit(for: policy, logger)
         // Before any storage is opened: a server that is to be protected and cannot be does not begin.
         try policy.secure(by: settings, logger: logger)
         let server: StorageServer

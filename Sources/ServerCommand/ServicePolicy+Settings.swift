@@ -15,6 +15,8 @@ extension ServicePolicy {
         self.threads = threads
         let limits = settings.limits
         if let limit = limits.message { messageLimit = limit }
+        if let limit = limits.received { heldLimit = limit }
+        if let seconds = limits.messageTimeout { messageTimeout = Double(seconds) }
         if let limit = limits.connections { connectionLimit = limit }
         if let limit = limits.outbox { outboxLimit = limit }
         if let seconds = limits.idleTimeout { idleTimeout = Double(seconds) }

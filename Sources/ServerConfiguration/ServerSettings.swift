@@ -59,6 +59,10 @@ public struct DigestAuthentication: Hashable, Sendable {
 public struct ServerLimits: Hashable, Sendable {
     /// In bytes: the longest message a client may send.
     public var message: Int?
+    /// In bytes: how much may be kept of all clients' messages that are not complete.
+    public var received: Int?
+    /// In seconds: how long a message may take to grow by 64 kB, or to be complete.
+    public var messageTimeout: Int?
     /// How many clients may be connected.
     public var connections: Int?
     /// In bytes: how much may wait to be sent to one client before it is cut off.

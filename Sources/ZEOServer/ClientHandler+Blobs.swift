@@ -8,6 +8,8 @@ internal import ZODB
 extension ClientHandler {
     /// Bytes of a blob in one message, as Python's servers send them.
     private static let chunk = 59_000
+    /// Bytes of blobs that may be on their way to the disk before the client waits.
+    private static let mostBlobBytes = 4 << 20
 
     // MARK: In
 
@@ -20,17 +22,15 @@ extension ClientHandler {
                 incomingBlob = try ReceivedBlob(in: try blobDirectory(of: served))
             case .storeBlobChunk(let bytes):
                 guard let incomingBlob else { throw .wrongState("a piece of a blob that has not begun") }
-                try incomingBlob.append(bytes)
+                return append(bytes, to: incomingBlob, reply, served)
             case .storeBlobEnd(let oid, let serial, let data, let id):
                 guard let file = incomingBlob else { throw .wrongState("the end of a blob that has not begun") }
                 incomingBlob = nil
-                try file.flush()
-                return store(.storeBlob(oid, serial: serial, data: data, file: file), id, reply, served)
+                return keep(file, .storeBlob(oid, serial: serial, data: data, file: file), id, reply, served)
             case .storeBlobShared(let oid, let serial, let data, let fileName, let id):
-                let file = try sharedBlob(oid, fileName, served)
                 // The client has written it, and does not flush.
-                try file.flush()
-                return store(.storeBlob(oid, serial: serial, data: data, file: file), id, reply, served)
+                let file = try sharedBlob(oid, fileName, served)
+                return keep(file, .storeBlob(oid, serial: serial, data: data, file: file), id, reply, served)
             default: preconditionFailure("\(call) brings no blob")
             }
             answer(reply, .none)
@@ -38,6 +38,50 @@ extension ClientHandler {
             // A piece is missing: there is no blob any more.
             incomingBlob = nil
             refuse(reply, PythonException(error))
+        }
+    }
+
+    /// Has a piece written; a client that sends faster than the disk takes waits.
+    private func append(
+        _ bytes: [UInt8], to file: ReceivedBlob, _ reply: ServerConnection.Reply, _ served: ServedStorage
+    ) {
+        guard let handle else { return }
+        blobBytes += bytes.count
+        if blobBytes >= Self.mostBlobBytes { pause(.blobs) }
+        served.blobs.submit(for: handle) { _ in
+            let written = Self.result { () throws(StorageError) in try file.append(bytes) }
+            handle.execute { client in
+                client.blobBytes -= bytes.count
+                if case .failure(let error) = written {
+                    if client.incomingBlob === file { client.incomingBlob = nil }
+                    client.refuse(reply, PythonException(error))
+                } else {
+                    client.answer(reply, .none)
+                }
+                if client.blobBytes <= Self.mostBlobBytes / 4 { client.goOn(.blobs) }
+            }
+        }
+    }
+
+    /// Keeps the record of a blob, and has its file flushed: that takes as long as the disk likes, and only the vote has to
+    /// wait for it.
+    private func keep(
+        _ file: ReceivedBlob, _ operation: ClientTransaction.Operation, _ id: WireValue,
+        _ reply: ServerConnection.Reply, _ served: ServedStorage
+    ) {
+        guard let handle, keep(operation, id, reply, served) else { return }
+        voteObstacles += 1
+        served.blobs.submit(for: handle) { _ in
+            let flushed = Self.result { () throws(StorageError) in try file.flush() }
+            handle.execute { client in
+                if case .failure(let error) = flushed {
+                    client.transaction?.refusal = PythonException(error)
+                    client.refuse(reply, PythonException(error))
+                } else {
+                    client.answer(reply, .none)
+                }
+                client.voteObstacleEnded()
+            }
         }
     }
 
@@ -75,19 +119,51 @@ extension ClientHandler {
         guard let storage = served.storage as? any BlobStorage, (try? served.keepsBlobs()) == true else {
             return refuse(reply, .typeError("Blobs are not supported"))
         }
-        served.reading.submit { _ in
+        beginRead()
+        outgoing.waiting.append(.init(oid: oid, serial: serial, reply: reply, storage: storage))
+        sendNextBlob(handle, served)
+    }
+
+    /// One after the other: each takes memory until the client has taken it.
+    private func sendNextBlob(_ handle: ClientHandle, _ served: ServedStorage) {
+        guard !outgoing.isSending, !outgoing.waiting.isEmpty else { return }
+        let request = outgoing.waiting.removeFirst()
+        outgoing.isSending = true
+        served.blobs.submit(for: handle) { _ in
             do throws(StorageError) {
-                let sender = BlobSender(oid, serial, reply, try storage.blob(oid, serial: serial), served)
+                let contents = try request.storage.blob(request.oid, serial: request.serial)
+                let sender = BlobSender(request, contents, served)
                 handle.execute { client in
                     client.tellNews()
-                    client.notify("receiveBlobStart", [.bytes(oid.bytes), .bytes(serial.bytes)])
+                    client.notify(
+                        "receiveBlobStart", [.bytes(request.oid.bytes), .bytes(request.serial.bytes)])
                 }
                 sender.sendMore(to: handle)
             } catch {
                 let exception = PythonException(error)
-                handle.execute { $0.refuse(reply, exception) }
+                handle.execute { $0.refuseBlob(request.reply, exception, served) }
             }
         }
+    }
+
+    fileprivate func refuseBlob(
+        _ reply: ServerConnection.Reply, _ exception: PythonException, _ served: ServedStorage
+    ) {
+        refuse(reply, exception)
+        blobEnded(served)
+    }
+
+    private func blobEnded(_ served: ServedStorage) {
+        outgoing.isSending = false
+        endRead()
+        if let handle { sendNextBlob(handle, served) }
+    }
+
+    /// The client takes again what it is sent.
+    func continueBlob() {
+        guard let sender = outgoing.paused else { return }
+        outgoing.paused = nil
+        sender.continueLater(handle)
     }
 
     /// Sends what was read of a blob, and asks for more when the client has taken enough of it.
@@ -101,31 +177,45 @@ extension ClientHandler {
         }
         if isLast {
             notify("receiveBlobStop", [oid, serial])
-            return answer(sender.reply, .none)
+            answer(sender.reply, .none)
+            return blobEnded(sender.served)
         }
-        if context?.channel.isWritable ?? false { sender.continueLater(handle) } else { waitingBlobs.append(sender) }
+        if context?.channel.isWritable ?? false { sender.continueLater(handle) } else { outgoing.paused = sender }
     }
+}
+
+/// Blobs on their way to one client.
+struct OutgoingBlobs {
+    struct Request: Sendable {
+        let oid: ObjectID
+        let serial: TransactionID
+        let reply: ServerConnection.Reply
+        let storage: any BlobStorage
+    }
+
+    /// Those that have been asked for, and not begun.
+    var waiting: [Request] = []
+    /// Whether one is being sent.
+    var isSending = false
+    /// That one, when it is to go on as soon as the client has taken what waits for it.
+    var paused: BlobSender?
 }
 
 /// A blob that is being sent to a client, a batch at a time.
 ///
-/// `@unchecked`: the cursor belongs to the storage's reading thread, which alone calls `sendMore`.
+/// `@unchecked`: only the storage's blob threads call `sendMore`, for one client one at a time.
 final class BlobSender: @unchecked Sendable {
     private static let batchSize = 1 << 20
 
-    let oid: ObjectID
-    let serial: TransactionID
-    let reply: ServerConnection.Reply
+    var oid: ObjectID { request.oid }
+    var serial: TransactionID { request.serial }
+    var reply: ServerConnection.Reply { request.reply }
+    let served: ServedStorage
+    private let request: OutgoingBlobs.Request
     private let contents: any Cursor<[UInt8]>
-    private let served: ServedStorage
 
-    init(
-        _ oid: ObjectID, _ serial: TransactionID, _ reply: ServerConnection.Reply, _ contents: any Cursor<[UInt8]>,
-        _ served: ServedStorage
-    ) {
-        self.oid = oid
-        self.serial = serial
-        self.reply = reply
+    init(_ request: OutgoingBlobs.Request, _ contents: any Cursor<[UInt8]>, _ served: ServedStorage) {
+        self.request = request
         self.contents = contents
         self.served = served
     }
@@ -147,13 +237,12 @@ final class BlobSender: @unchecked Sendable {
             handle.execute { $0.sendPieces(read, isLast: atEnd, self) }
         } catch {
             let exception = PythonException(error)
-            let reply = reply
-            handle.execute { $0.refuse(reply, exception) }
+            handle.execute { $0.refuseBlob(self.reply, exception, self.served) }
         }
     }
 
     func continueLater(_ handle: ClientHandle?) {
         guard let handle else { return }
-        served.reading.submit { _ in self.sendMore(to: handle) }
+        served.blobs.submit(for: handle) { _ in self.sendMore(to: handle) }
     }
 }

@@ -57,6 +57,7 @@ extension ClientHandler {
         let (entries, end) = served.publications.entries(from: cursor, upTo: limit)
         cursor = end
         for entry in entries {
+            farLoads.noteChanges(of: entry.oids)
             if entry.committer == id, let reply = entry.reply {
                 unansweredEnds -= 1
                 if let information = try? served.sizeInformation() { notify("info", [information]) }
@@ -97,9 +98,7 @@ extension ClientHandler {
         send(result, reply)
     }
 
-    private static func result(
-        of body: () throws(StorageError) -> WireValue
-    ) -> Result<WireValue, StorageError> {
+    static func result<Value>(of body: () throws(StorageError) -> Value) -> Result<Value, StorageError> {
         do throws(StorageError) {
             return .success(try body())
         } catch {
@@ -107,7 +106,7 @@ extension ClientHandler {
         }
     }
 
-    private func send(_ result: Result<WireValue, StorageError>, _ reply: ServerConnection.Reply) {
+    func send(_ result: Result<WireValue, StorageError>, _ reply: ServerConnection.Reply) {
         if reply.isOneWay {
             if case .failure(let error) = result { refuse(reply, PythonException(error)) }
             return
@@ -184,35 +183,6 @@ extension ClientHandler {
             }
         }
         label = kept.isEmpty ? nil : String(String.UnicodeScalarView(kept))
-    }
-
-    // MARK: Loads
-
-    private func performLoad(_ call: ServerCall, _ reply: ServerConnection.Reply, _ served: ServedStorage) {
-        loads += 1
-        let generation = connection.generation
-        answerWithState(reply, served) { () throws(StorageError) in
-            switch call {
-            case .loadCurrent(let oid, let form):
-                return ServerReply.current(try served.revision(oid, before: .latest), form, in: generation)
-            case .loadBefore(let oid, let tid):
-                do throws(StorageError) {
-                    return ServerReply.revision(try served.revision(oid, before: tid))
-                } catch .noRevision {
-                    return .none
-                }
-            case .loadSerial(let oid, let serial):
-                do throws(StorageError) {
-                    let revision = try served.revision(oid, before: serial.successor)
-                    guard revision.serial == serial else { throw .noSuchObject(oid) }
-                    return .bytes(revision.data)
-                } catch .noRevision {
-                    throw .noSuchObject(oid)
-                }
-            case .serialOfCurrent(let oid): return .bytes(try served.revision(oid, before: .latest).serial.bytes)
-            default: preconditionFailure("\(call) is no load")
-            }
-        }
     }
 
     /// Tells a client that comes back when what it has of an object is not current.

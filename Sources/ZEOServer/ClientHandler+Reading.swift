@@ -5,16 +5,17 @@ internal import Synchronization
 internal import ZEOProtocol
 internal import ZODB
 
-/// Calls that read for longer than a load: they run on the storage's reading thread, one after the other.
+/// Calls that read for longer than a load: they run on the storage's reading threads, those of one client one after the other.
 extension ClientHandler {
     func performReading(_ call: ServerCall, _ reply: ServerConnection.Reply, _ served: ServedStorage) {
         guard let handle else { return }
         let generation = connection.generation
         let iterators = iterators
-        served.reading.submit { _ in
+        beginRead()
+        served.reading.submit(for: handle) { turn in
             let result: Result<WireValue, PythonException>
             do throws(StorageError) {
-                result = try Self.result(of: call, served, generation, iterators)
+                result = try Self.result(of: call, served, generation, iterators, turn)
             } catch {
                 result = .failure(PythonException(error))
             }
@@ -23,12 +24,14 @@ extension ClientHandler {
                 case .success(let value): client.answer(reply, value)
                 case .failure(let exception): client.refuse(reply, exception)
                 }
+                client.endRead()
             }
         }
     }
 
     private static func result(
-        of call: ServerCall, _ served: ServedStorage, _ generation: Generation, _ iterators: ServerIterators
+        of call: ServerCall, _ served: ServedStorage, _ generation: Generation, _ iterators: ServerIterators,
+        _ turn: WorkLine.Turn
     ) throws(StorageError) -> Result<WireValue, PythonException> {
         switch call {
         case .history(let oid, let limit):
@@ -46,7 +49,7 @@ extension ClientHandler {
             return .success(ServerReply.currentRecord(record, next: try records.next()?.oid))
         case .undoInfo(let first, let last, let filter):
             // Clients before 310 take it as that they cannot undo, and never ask.
-            return .success(try served.undoInfo(first, last, UndoFilter(filter)))
+            return .success(try served.undoInfo(first, last, UndoFilter(filter), turn))
         case .iteratorStart(let first, let last):
             return .success(.integer(Int64(try iterators.start(first, last, served))))
         case .iteratorNext(let id): return try iterators.next(id)
@@ -94,7 +97,9 @@ extension ServedStorage {
 
     /// Transactions that can be undone, newest first: of those that pass the filter the ones numbered `first ..< last`, or,
     /// with a negative `last`, at most so many.
-    fileprivate func undoInfo(_ first: Int, _ last: Int, _ filter: UndoFilter) throws(StorageError) -> WireValue {
+    fileprivate func undoInfo(
+        _ first: Int, _ last: Int, _ filter: UndoFilter, _ turn: WorkLine.Turn
+    ) throws(StorageError) -> WireValue {
         guard let storage = storage as? any TransactionLogStorage,
             (storage as? any UndoableStorage)?.supportsUndo == true
         else { return .list([]) }
@@ -105,6 +110,8 @@ extension ServedStorage {
         var number = 0
         let log = try storage.transactionLog()
         while number < end, let transaction = try log.next() {
+            // It may be all of a long log.
+            guard turn.isWanted else { throw .interrupted }
             if transaction.status == .packed { break }
             guard transaction.status == .complete else { continue }
             let entry = ServerReply.undoEntry(transaction)
@@ -150,7 +157,7 @@ struct UndoFilter: Sendable {
 
 /// The iterators of one client, by the numbers that it knows them by.
 ///
-/// `@unchecked`: they belong to the storage's reading thread, the only one that calls them.
+/// `@unchecked`: only the storage's reading threads call them, of one client one at a time.
 final class ServerIterators: @unchecked Sendable {
     private enum Iterator {
         case transactions(any Cursor<TransactionSummary>, last: TransactionID?)

@@ -23,15 +23,10 @@ extension ClientHandler {
         case .storeBlobStart, .storeBlobChunk, .storeBlobEnd, .storeBlobShared: receiveBlob(call, reply, served)
         case .undoNow(let tid, let id):
             guard expect(id, reply), expectIdle(reply) else { return }
-            request(.undo(tid), reply, served)
+            whenReadyToVote(reply) { $0.request(.undo(tid), reply, served) }
         case .vote(let id):
             guard expect(id, reply), expectIdle(reply) else { return }
-            if let refusal = transaction?.refusal {
-                requests += 1
-                voting = .waiting(reply, number: requests)
-                return voted(.failed(refusal, nil), requests, after: 0)
-            }
-            request(.vote, reply, served)
+            vote(reply, served)
         case .finish(let id): finish(id, reply, served)
         case .abort(let id): abort(id, reply, served)
         default: preconditionFailure("\(call) does not write")
@@ -86,16 +81,52 @@ extension ClientHandler {
         _ operation: ClientTransaction.Operation, _ id: WireValue, _ reply: ServerConnection.Reply,
         _ served: ServedStorage
     ) {
-        guard expect(id, reply), expectIdle(reply) else { return }
-        transaction?.append(operation)
-        guard let size = transaction?.size, size <= server.policy.transactionLimit else {
-            return close(because: "its transaction has more than \(server.policy.transactionLimit) bytes")
-        }
-        if case .requireCurrent = operation {} else { served.statistics.withLock { $0.stores += 1 } }
+        guard keep(operation, id, reply, served) else { return }
         answer(reply, .none)
     }
 
+    /// - Returns: false when it is refused.
+    func keep(
+        _ operation: ClientTransaction.Operation, _ id: WireValue, _ reply: ServerConnection.Reply,
+        _ served: ServedStorage
+    ) -> Bool {
+        guard expect(id, reply), expectIdle(reply) else { return false }
+        transaction?.append(operation)
+        guard let size = transaction?.size, size <= server.policy.transactionLimit else {
+            close(because: "its transaction has more than \(server.policy.transactionLimit) bytes")
+            return false
+        }
+        if case .requireCurrent = operation {} else { served.statistics.withLock { $0.stores += 1 } }
+        return true
+    }
+
     // MARK: Votes
+
+    private func vote(_ reply: ServerConnection.Reply, _ served: ServedStorage) {
+        whenReadyToVote(reply) { client in
+            guard let refusal = client.transaction?.refusal else { return client.request(.vote, reply, served) }
+            client.requests += 1
+            client.voting = .waiting(reply, number: client.requests)
+            client.voted(.failed(refusal, nil), client.requests, after: 0)
+        }
+    }
+
+    /// Runs `body` when all blobs of the client are on the disk and its last transaction is over for the storage, too, unless
+    /// this one has ended by then. So a client has one request at a time before the storage.
+    private func whenReadyToVote(_ reply: ServerConnection.Reply, _ body: @escaping (ClientHandler) -> Void) {
+        guard voteObstacles > 0 else { return body(self) }
+        requests += 1
+        voting = .waiting(reply, number: requests)
+        heldVote = body
+    }
+
+    func voteObstacleEnded() {
+        voteObstacles -= 1
+        guard voteObstacles == 0, let body = heldVote else { return }
+        heldVote = nil
+        voting = .no
+        body(self)
+    }
 
     private func request(
         _ kind: CommitTurn.Request.Kind, _ reply: ServerConnection.Reply, _ served: ServedStorage
@@ -195,11 +226,14 @@ extension ClientHandler {
 
     private func abort(_ id: WireValue, _ reply: ServerConnection.Reply, _ served: ServedStorage) {
         guard !isReadOnly else { return refuse(reply, .readOnly) }
-        guard transaction?.id == id else { return answer(reply, .none) }
+        guard let handle, transaction?.id == id else { return answer(reply, .none) }
         transactionEnded()
         served.statistics.withLock { $0.aborts += 1 }
-        let client = self.id
-        served.writing.submit { _ in served.turn.leave(client, served) }
+        voteObstacles += 1
+        served.writing.submit { _ in
+            served.turn.leave(handle.id, served)
+            handle.execute { $0.voteObstacleEnded() }
+        }
         answer(reply, .none)
     }
 
@@ -209,6 +243,7 @@ extension ClientHandler {
         transaction = nil
         incomingBlob = nil
         heldBack = nil
+        heldVote = nil
         voting = .no
         watchLock(false)
         served.statistics.withLock { $0.activeTransactions -= 1 }

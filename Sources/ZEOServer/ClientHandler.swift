@@ -40,25 +40,47 @@ final class ClientHandler: ChannelInboundHandler {
     var requests = 0
     /// A blob on its way in.
     var incomingBlob: ReceivedBlob?
+    /// Bytes of it that are not in its file yet.
+    var blobBytes = 0
+    /// What has to be done before it can vote: blobs are being flushed, or its last transaction taken back.
+    var voteObstacles = 0
+    /// The vote that waits for that.
+    var heldVote: ((ClientHandler) -> Void)?
     var iterators = ServerIterators()
-    /// Blobs that go on when the client has taken what waits for it.
-    var waitingBlobs: [BlobSender] = []
+    /// Blobs on their way out.
+    var outgoing = OutgoingBlobs()
+    /// Calls that are answered by other threads, and not yet.
+    var readsUnderWay = 0
+    var farLoads = FarLoads()
+    /// How many records behind the newest its loads may go through before others have their turn.
+    var steps = 0
+    /// What a look for a load in the common way has found out, for the common way of all calls.
+    var finding = LoadFinding.nothing
     /// What the client calls itself.
     var label: String?
     var loads = 0
     /// When it connected, and when it last said anything, in seconds since 1970 and on the loop's clock.
     let connectedSince = Clock.now()
-    private(set) var lastHeard = NIODeadline.now()
+    var lastHeard = NIODeadline.now()
 
     private(set) var context: ChannelHandlerContext?
     private(set) var handle: ClientHandle?
-    /// What has arrived of a message that is not complete.
-    private var rest = ByteBuffer()
+    /// What has arrived and is not answered: a message that is not complete, and what comes behind a pause.
+    var rest = ByteBuffer()
+    var held = HeldInput()
     private(set) var isOpen = false
     /// Nothing more is taken from it: TLS says farewell, and waits for the answer.
-    private var isClosing = false
+    private(set) var isClosing = false
     /// Whether messages are being answered now: then what is to be sent waits for the last of them.
-    private var isReading = false
+    var isReading = false
+    /// Whether messages are being cut from what has arrived.
+    var isTaking = false
+    /// Why none are.
+    var pauses: Pauses = []
+    /// Whether the network is read for it.
+    var isListening = true
+    /// It is about to go on behind a pause.
+    var isToGoOn = false
     private var timers: [Scheduled<Void>] = []
     private var lockTimer: Scheduled<Void>?
 
@@ -121,6 +143,8 @@ final class ClientHandler: ChannelInboundHandler {
         guard isOpen else { return }
         isOpen = false
         clients.forget(self)
+        handle?.end()
+        hold(0)
         for timer in timers { timer.cancel() }
         lockTimer?.cancel()
         noteLoads()
@@ -131,12 +155,14 @@ final class ClientHandler: ChannelInboundHandler {
                 if transaction != nil { statistics.activeTransactions -= 1 }
             }
             let id = id
+            for line in served.lines { line.forget(id) }
             served.writing.submit { _ in served.turn.leave(id, served) }
             logger.info("\(name) disconnected")
         }
         transaction = nil
         incomingBlob = nil
-        waitingBlobs = []
+        outgoing = OutgoingBlobs()
+        heldVote = nil
         iterators = ServerIterators()
         context = nil
         handle = nil
@@ -166,7 +192,10 @@ final class ClientHandler: ChannelInboundHandler {
         schedule(after: timeout) { client in
             client.timers.removeAll { _ in client.served != nil }
             let silent = Double((NIODeadline.now() - client.lastHeard).nanoseconds) / 1e9
-            guard silent < timeout else { return client.close(because: "it was silent for \(Int(silent)) s") }
+            // One that waits for an answer need not say anything.
+            guard silent < timeout || client.readsUnderWay > 0 else {
+                return client.close(because: "it was silent for \(Int(silent)) s")
+            }
             client.watchSilence()
         }
     }
@@ -179,175 +208,5 @@ final class ClientHandler: ChannelInboundHandler {
         lockTimer = context.eventLoop.scheduleTask(in: .nanoseconds(Int64(timeout * 1e9))) {
             handle.execute { $0.close(because: "its transaction took longer than transaction-timeout, \(timeout) s") }
         }
-    }
-
-    // MARK: Receiving
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard isOpen, !isClosing else { return }
-        isReading = true
-        clients.hand(to: self)
-        var input = unwrapInboundIn(data)
-        if rest.readableBytes == 0 {
-            takeMessages(&input)
-            if input.readableBytes > 0 {
-                // Copied: the buffer that the network is read into is not to be kept.
-                rest = ByteBuffer()
-                rest.writeBuffer(&input)
-            }
-        } else {
-            rest.writeBuffer(&input)
-            takeMessages(&rest)
-            if rest.readableBytes == 0 { rest = ByteBuffer() } else { rest.discardReadBytes() }
-        }
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
-        isReading = false
-        lastHeard = .now()
-        noteLoads()
-        flush()
-    }
-
-    private func takeMessages(_ input: inout ByteBuffer) {
-        while isOpen, !isClosing, let word = input.getInteger(at: input.readerIndex, as: UInt32.self) {
-            // Strangers get no memory: a greeting is a few bytes, a login a few hundred.
-            let limit =
-                connection.dialect == nil
-                ? 64
-                : served == nil
-                    ? min(1 << 16, server.policy.messageLimit)
-                    : server.policy.messageLimit
-            let head: LoginState.Head
-            switch login.head(word) {
-            case .success(let found): head = found
-            case .failure(let problem): return close(because: problem.text)
-            }
-            guard head.size <= limit else {
-                return close(because: "it announced a message of \(head.size) bytes; the most is \(limit)")
-            }
-            guard input.readableBytes >= head.length + head.size else { return }
-            let start = input.readerIndex + head.length
-            guard take(input, start..<start + head.size, head) else {
-                return close(because: "the code of a message is not that of its client")
-            }
-            input.moveReaderIndex(forwardBy: head.length + head.size)
-            if clients.out.readableBytes >= LoopClients.flushSize { flush() }
-        }
-    }
-
-    /// - Returns: false when it is not what the client sent.
-    private func take(_ input: ByteBuffer, _ range: Range<Int>, _ head: LoginState.Head) -> Bool {
-        if let served, let direct = served.direct, connection.answersLoadsDirectly,
-            let encoding = connection.dialect?.encoding
-        {
-            let base = input.readerIndex
-            let isAnswered = input.withUnsafeReadableBytes { bytes in
-                let body = unsafe UnsafeRawBufferPointer(
-                    rebasing: bytes[range.lowerBound - base..<range.upperBound - base])
-                return unsafe load(body.bytes, encoding, served, direct) || store(body.bytes, encoding, served)
-            }
-            if isAnswered { return true }
-        }
-        let body = input.getBytes(at: range.lowerBound, length: range.count) ?? []
-        if head.hasCode {
-            let size = MessageAuthenticator.size
-            let code = input.getBytes(at: range.lowerBound - size, length: size)
-            guard login.verify(body, code ?? []) else { return false }
-        }
-        receive(body)
-        return true
-    }
-
-    /// Answers a message that is a load of the common kind.
-    /// - Returns: whether it is one.
-    private func load(
-        _ body: RawSpan, _ encoding: Dialect.Encoding, _ served: ServedStorage, _ direct: any DirectLoadStorage
-    ) -> Bool {
-        guard let request = LoadRequest(body, in: encoding) else { return false }
-        let known = cursor
-        let publications = served.publications
-        let reader = connection.clientPython
-        do throws(StorageError) {
-            let isDone = try direct.withRevision(request.oid, before: request.before) { data, serial, next -> Bool in
-                // Only now: what was just found may be newer than the last news.
-                guard publications.count == known else { return false }
-                let id = body.extracting(request.id)
-                let size = LoadReply.frameSize(
-                    id: id.byteCount, count: data.byteCount, hasNext: next != nil, in: encoding, for: reader)
-                clients.out.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { space in
-                    unsafe LoadReply.write(
-                        to: UnsafeMutableRawBufferPointer(rebasing: space[0..<size]), id: id, data: data,
-                        serial: serial, next: next, in: encoding, for: reader)
-                    return size
-                }
-                return true
-            }
-            guard isDone else { return false }
-            loads += 1
-            return true
-        } catch {
-            // An object that is not there: not so often that it has to be fast.
-            return false
-        }
-    }
-
-    /// Takes a message that brings a record in the common way.
-    /// - Returns: whether it does, and all is as it should be; otherwise the common way of all calls says what is wrong.
-    private func store(_ body: RawSpan, _ encoding: Dialect.Encoding, _ served: ServedStorage) -> Bool {
-        // Not the transaction itself: a second owner would have its operations copied for each that is added.
-        guard let id = transaction?.id, case .no = voting, !isReadOnly,
-            let request = StoreRequest(body, in: encoding), id == .integer(request.transaction)
-        else { return false }
-        let data = unsafe body.extracting(request.data).withUnsafeBytes { unsafe [UInt8]($0) }
-        store(
-            .store(request.oid, serial: request.serial, data: data), id, .unanswered, served)
-        return true
-    }
-
-    private func noteLoads() {
-        guard loads > 0, let served else { return }
-        let count = loads
-        loads = 0
-        served.statistics.withLock { $0.loads += count }
-    }
-
-    // MARK: Sending
-
-    /// Sends a message, after the news.
-    func send(_ body: [UInt8]) {
-        guard isOpen else { return }
-        if !isReading { clients.hand(to: self) }
-        let size = UInt32(truncatingIfNeeded: body.count)
-        if let code = login.code(of: body) {
-            clients.out.writeInteger(size | MessageAuthenticator.flag)
-            clients.out.writeBytes(code)
-        } else {
-            clients.out.writeInteger(size)
-        }
-        clients.out.writeBytes(body)
-        if !isReading || clients.out.readableBytes >= LoopClients.flushSize { flush() }
-    }
-
-    /// Hands everything that was written to the network.
-    func flush() {
-        guard clients.out.readableBytes > 0 else { return }
-        defer { clients.clearOut() }
-        guard let context, isOpen else { return }
-        context.writeAndFlush(wrapOutboundOut(clients.out), promise: nil)
-        guard !context.channel.isWritable, waitingBytes > server.policy.outboxLimit else { return }
-        logger.notice("\(name) is disconnected: \(waitingBytes) bytes wait for it, and it does not take them")
-        context.close(mode: .all, promise: nil)
-    }
-
-    /// What does not take its answers is not asked for more calls.
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        let isWritable = context.channel.isWritable
-        try? context.channel.syncOptions?.setOption(.autoRead, value: isWritable)
-        guard isWritable else { return }
-        context.read()
-        let blobs = waitingBlobs
-        waitingBlobs = []
-        for blob in blobs { blob.continueLater(handle) }
     }
 }

@@ -1,4 +1,5 @@
 internal import NIOCore
+internal import Synchronization
 
 /// Which connection: numbers are never used again.
 struct ClientID: Hashable, Sendable {
@@ -10,6 +11,11 @@ struct ClientHandle: Sendable {
     let id: ClientID
     let loop: any EventLoop
     private let handler: NIOLoopBound<ClientHandler>
+    private let presence = Presence()
+
+    private final class Presence: Sendable {
+        let hasEnded = Atomic(false)
+    }
 
     /// - Precondition: called on the loop.
     init(_ id: ClientID, _ handler: ClientHandler, _ loop: any EventLoop) {
@@ -17,6 +23,11 @@ struct ClientHandle: Sendable {
         self.loop = loop
         self.handler = NIOLoopBound(handler, eventLoop: loop)
     }
+
+    /// Whether the connection has ended: whoever works for it may stop.
+    var isGone: Bool { presence.hasEnded.load(ordering: .relaxed) }
+
+    func end() { presence.hasEnded.store(true, ordering: .relaxed) }
 
     /// Runs `body` on the connection's loop, unless the connection is gone by then.
     func execute(_ body: @escaping @Sendable (ClientHandler) -> Void) {

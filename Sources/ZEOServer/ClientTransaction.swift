@@ -14,7 +14,8 @@ struct ClientTransaction: Sendable {
 
     let id: WireValue
     let description: TransactionDescription
-    private(set) var operations: [Operation] = []
+    private var kept: [Operation] = []
+    private var hasBlobs = false
     /// It has something in it that its client may not do: the vote says so, which every client waits for.
     var refusal: PythonException?
     /// Bytes of data in it.
@@ -29,21 +30,36 @@ struct ClientTransaction: Sendable {
         switch operation {
         case .store(_, _, let data): size += data.count + 64
         case .restore(_, _, let data, _): size += (data?.count ?? 0) + 64
-        case .storeBlob(let oid, _, let data, _):
+        case .storeBlob(_, _, let data, _):
             size += data.count + 64
-            // Clients from ZEO 5 on send the record by itself first.
-            operations.removeAll { earlier in
-                if case .store(oid, _, _) = earlier { return true }
-                return false
-            }
+            hasBlobs = true
         case .delete, .requireCurrent, .undo: size += 64
         }
-        operations.append(operation)
+        kept.append(operation)
+    }
+
+    /// What the client wants to write, in its order. Clients from ZEO 5 on send the record of a blob by itself first: that
+    /// is left out.
+    var operations: [Operation] {
+        guard hasBlobs else { return kept }
+        var blobs: Set<ObjectID> = []
+        return kept.reversed().filter { operation in
+            switch operation {
+            case .storeBlob(let oid, _, _, _):
+                blobs.insert(oid)
+                return true
+            case .store(let oid, _, _): return !blobs.contains(oid)
+            case .restore, .delete, .requireCurrent, .undo: return true
+            }
+        }.reversed()
     }
 
     /// Takes out what has not been handed to the storage yet.
     mutating func takeOperations() -> [Operation] {
-        defer { operations = [] }
+        defer {
+            kept = []
+            hasBlobs = false
+        }
         return operations
     }
 }

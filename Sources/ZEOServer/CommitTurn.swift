@@ -65,6 +65,8 @@ final class CommitTurn: @unchecked Sendable {
     // MARK: Requests
 
     func request(_ request: Request, _ served: ServedStorage) {
+        // It asks for nothing any more; that it has left comes behind.
+        guard !request.client.isGone else { return }
         defer { figures(served) }
         let id = request.client.id
         if lock.holder == id {
@@ -161,7 +163,7 @@ final class CommitTurn: @unchecked Sendable {
 
     /// - Returns: whether the client keeps the turn.
     private func grant(_ id: ClientID, _ served: ServedStorage) -> Bool {
-        guard let request = requests.removeValue(forKey: id) else { return false }
+        guard let request = requests.removeValue(forKey: id), !request.client.isGone else { return false }
         carryOut(request, served)
         return held != nil
     }
@@ -181,7 +183,10 @@ final class CommitTurn: @unchecked Sendable {
                 let endings = endings
                 request.client.execute { $0.voted(outcome, request.number, after: endings) }
                 return
-            case .again(let oid): skipped.insert(oid)
+            case .again(let oid):
+                // All that are new at once: each time costs what the whole transaction costs.
+                if skipped.isEmpty { skipped = served.unknownObjects(in: request.operations) }
+                skipped.insert(oid)
             }
         }
     }

@@ -12,12 +12,19 @@ final class LoopClients {
     var out = ByteBuffer()
     private(set) var clients: [ClientID: ClientHandler] = [:]
     private let server: ServerCore
+    private var lastMessage = 0
     /// Whose messages the buffer holds.
     private weak var writer: ClientHandler?
 
     init(index: Int, _ server: ServerCore) {
         self.index = index
         self.server = server
+    }
+
+    /// A number for a message that begins: later ones have higher ones.
+    func nextMessage() -> Int {
+        lastMessage += 1
+        return lastMessage
     }
 
     /// - Returns: false when there are enough.

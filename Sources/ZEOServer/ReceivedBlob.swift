@@ -11,9 +11,21 @@ internal import ZODB
 /// handed on.
 final class ReceivedBlob: Sendable {
     let path: String
-    private let descriptor: Int32
-    /// Bytes written so far.
-    private let size = Mutex(0)
+    private struct State: Sendable {
+        /// nil from the flush on: many blobs may wait for one vote, and descriptors are few.
+        var descriptor: Int32?
+        /// Bytes written so far.
+        var size = 0
+        /// Why no more can be.
+        var failure: StorageError?
+
+        mutating func close() {
+            if let descriptor { _ = Glibc.close(descriptor) }
+            descriptor = nil
+        }
+    }
+
+    private let state: Mutex<State>
 
     /// A new file in `directory`.
     /// - Throws: `io`.
@@ -23,7 +35,7 @@ final class ReceivedBlob: Sendable {
             let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
             if descriptor < 0, errno == EEXIST { continue }
             guard descriptor >= 0 else { throw .io("\(directory), a file for a blob", errno: errno) }
-            self.descriptor = descriptor
+            state = Mutex(State(descriptor: descriptor))
             self.path = path
             return
         }
@@ -39,40 +51,60 @@ final class ReceivedBlob: Sendable {
             _ = Glibc.close(descriptor)
             throw .io("the file of a blob is no plain file", errno: EINVAL)
         }
-        self.descriptor = descriptor
+        state = Mutex(State(descriptor: descriptor))
         self.path = path
     }
 
-    /// Returns when the bytes would survive a power cut: before the storage's turn is taken, not during it.
-    /// - Throws: `io`.
+    /// Returns when the bytes would survive a power cut: before the storage's turn is taken, not during it. Nothing can be
+    /// added afterwards.
+    /// - Throws: `io`; what `append` has thrown before.
     func flush() throws(StorageError) {
-        guard fdatasync(descriptor) == 0 else { throw .io(path, errno: errno) }
+        try state.withLock { (state) throws(StorageError) in
+            if let failure = state.failure { throw failure }
+            guard let descriptor = state.descriptor else { return }
+            guard fdatasync(descriptor) == 0 else { throw .io(path, errno: errno) }
+            state.close()
+        }
     }
 
     deinit {
-        _ = Glibc.close(descriptor)
+        state.withLock { $0.close() }
         // Renamed away when a storage has taken it.
         unlink(path)
     }
 
-    /// - Throws: `io`.
+    /// - Throws: `io`, and again from then on: a piece is missing.
     func append(_ bytes: [UInt8]) throws(StorageError) {
-        var offset = size.withLock { $0 }
+        try state.withLock { (state) throws(StorageError) in
+            if let failure = state.failure { throw failure }
+            do throws(StorageError) {
+                guard let descriptor = state.descriptor else { throw .wrongState("a piece behind the end of a blob") }
+                try Self.write(bytes, to: descriptor, at: state.size, path)
+                state.size += bytes.count
+            } catch {
+                state.failure = error
+                throw error
+            }
+        }
+    }
+
+    private static func write(
+        _ bytes: [UInt8], to descriptor: Int32, at start: Int, _ path: String
+    ) throws(StorageError) {
         var done = 0
         while done < bytes.count {
             let count = bytes.withUnsafeBytes { buffer in
-                unsafe pwrite(descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(offset))
+                unsafe pwrite(descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(start + done))
             }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { throw .io(path, errno: count == 0 ? EIO : errno) }
             done += count
-            offset += count
         }
-        size.withLock { $0 = offset }
     }
 
     /// Its bytes, a piece at a time.
-    func contents() -> any Cursor<[UInt8]> { BlobFileCursor(self, descriptor) }
+    /// - Throws: `io`.
+    func contents() throws(StorageError) -> any Cursor<[UInt8]> { try BlobFileCursor(self) }
 }
 
 /// Reads a received blob again.
@@ -84,10 +116,13 @@ private final class BlobFileCursor: Cursor {
     private let descriptor: Int32
     private var offset = 0
 
-    init(_ blob: ReceivedBlob, _ descriptor: Int32) {
+    init(_ blob: ReceivedBlob) throws(StorageError) {
         self.blob = blob
-        self.descriptor = descriptor
+        descriptor = open(blob.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { throw .io(blob.path, errno: errno) }
     }
+
+    deinit { if descriptor >= 0 { _ = Glibc.close(descriptor) } }
 
     func next() throws(StorageError) -> [UInt8]? {
         var number: Int32 = 0

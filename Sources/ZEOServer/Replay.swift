@@ -8,6 +8,7 @@ struct Replay {
     private let mergesInClient: Bool
     private let isOld: Bool
     private let served: ServedStorage
+    private let client: ClientHandle
     private let label: String
     private let skipped: Set<ObjectID>
     private(set) var stored: [ObjectID] = []
@@ -21,6 +22,7 @@ struct Replay {
     init(_ request: CommitTurn.Request, _ served: ServedStorage, withoutCheck skipped: Set<ObjectID>) {
         self.served = served
         self.skipped = skipped
+        client = request.client
         label = request.label
         mergesInClient = served.policy.resolvesConflictsInClients && request.generation >= .v5
         isOld = request.generation <= .v4
@@ -30,6 +32,8 @@ struct Replay {
         _ operations: [ClientTransaction.Operation], in transaction: any StorageTransaction
     ) throws(StorageError) {
         for operation in mergesInClient ? Self.latest(operations) : operations {
+            // Of a client that is gone, the rest would be taken back anyway.
+            guard !client.isGone else { throw .interrupted }
             current = operation
             try run(operation, in: transaction)
         }
@@ -60,7 +64,7 @@ struct Replay {
             if let transaction = transaction as? any BlobAdoptingTransaction {
                 try transaction.storeBlob(data, for: oid, basedOn: serial, adopting: file.path)
             } else {
-                try transaction.storeBlob(data, for: oid, basedOn: serial, contents: file.contents())
+                try transaction.storeBlob(data, for: oid, basedOn: serial, contents: try file.contents())
             }
             stored.append(oid)
         case .restore(let oid, _, let data, let previous):
@@ -153,6 +157,36 @@ struct Replay {
     private static func className(of data: [UInt8], _ oid: ObjectID) -> String? {
         let revision = Revision(data: data, serial: .none, next: nil)
         return (try? ObjectRecord(revision, oid: oid))?.className.map { "\($0)" }
+    }
+}
+
+extension ServedStorage {
+    /// Objects of which a client knows a revision, and of which there is none.
+    func unknownObjects(in operations: [ClientTransaction.Operation]) -> Set<ObjectID> {
+        var unknown: Set<ObjectID> = []
+        for operation in operations {
+            switch operation {
+            case .store(let oid, let serial, _), .storeBlob(let oid, let serial, _, _):
+                guard serial != .none else { continue }
+                do throws(StorageError) {
+                    try requireObject(oid)
+                } catch .noSuchObject {
+                    unknown.insert(oid)
+                } catch {
+                    // Whoever stores it says so.
+                }
+            case .restore, .delete, .requireCurrent, .undo: continue
+            }
+        }
+        return unknown
+    }
+
+    private func requireObject(_ oid: ObjectID) throws(StorageError) {
+        if let direct {
+            try direct.withRevision(oid, before: .latest) { _, _, _ in }
+        } else {
+            _ = try revision(oid, before: .latest)
+        }
     }
 }
 

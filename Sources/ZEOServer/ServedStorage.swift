@@ -8,7 +8,7 @@ internal import ZODB
 /// One storage and all that its clients share: its statistics, its news, and the turn to commit.
 ///
 /// Loads are answered by whoever asks, at once. What writes runs on one thread, in the order in which it arrived; what reads
-/// for long runs on another.
+/// for long runs on others, for the clients in turn.
 final class ServedStorage: Sendable {
     let name: String
     let storage: any Storage
@@ -18,11 +18,16 @@ final class ServedStorage: Sendable {
     let statistics: Mutex<StorageStatistics>
     /// Everything that writes.
     let writing = NIOThreadPool(numberOfThreads: 1)
-    /// Everything that reads for longer than a load.
-    let reading = NIOThreadPool(numberOfThreads: 1)
+    /// Loads that go far back in an object's history.
+    let loading = WorkLine(threads: 1)
+    /// Everything else that reads for longer than a load: whoever goes through the whole log leaves others a thread.
+    let reading = WorkLine(threads: 2)
+    /// Blobs, in and out.
+    let blobs = WorkLine(threads: 2)
     /// Packs: they take minutes.
     let packing = NIOThreadPool(numberOfThreads: 1)
     let turn = CommitTurn()
+    var lines: [WorkLine] { [loading, reading, blobs] }
     let wakeClients: @Sendable (ServedStorage) -> Void
 
     /// Which Python's pickles the storage holds.
@@ -54,7 +59,6 @@ final class ServedStorage: Sendable {
         publications = Publications(history: history, loops: policy.threads)
         statistics = Mutex(StorageStatistics(start: Clock.now()))
         writing.start()
-        reading.start()
         packing.start()
     }
 
@@ -78,15 +82,20 @@ final class ServedStorage: Sendable {
         }
     }
 
-    /// Returns when what has been asked for so far is done, packs aside, and its answers are on their way. What is handed to
-    /// the threads after `close` would run on the thread that hands it over, beside what is still running.
+    /// Nothing more is read for clients but near loads.
+    func stopReading() {
+        for line in lines { line.stop() }
+    }
+
+    /// Returns when what has been asked to be written so far is done, packs aside, and its answers are on their way. What is
+    /// handed to the thread after `close` would run on the thread that hands it over, beside what is still running.
     func waitForWork(_ loop: any EventLoop) {
-        for thread in [reading, writing] { try? thread.runIfActive(eventLoop: loop) {}.wait() }
+        try? writing.runIfActive(eventLoop: loop) {}.wait()
     }
 
     func close() {
         try? writing.syncShutdownGracefully()
-        try? reading.syncShutdownGracefully()
+        for line in lines { line.close() }
         try? packing.syncShutdownGracefully()
         storage.close()
     }
@@ -140,23 +149,5 @@ final class ServedStorage: Sendable {
         if generation <= .v4 { add("verifying_clients", .integer(0)) }
         add("last-transaction", .string(last.hex))
         return .dict(fields)
-    }
-
-    // MARK: Work
-
-    /// Runs `body` on the reading thread, and hands its result to the client.
-    func read(
-        for client: ClientHandle, _ body: @escaping @Sendable () throws(StorageError) -> WireValue,
-        _ reply: ServerConnection.Reply
-    ) {
-        reading.submit { _ in
-            do throws(StorageError) {
-                let value = try body()
-                client.execute { $0.answer(reply, value) }
-            } catch {
-                let exception = PythonException(error)
-                client.execute { $0.refuse(reply, exception) }
-            }
-        }
     }
 }

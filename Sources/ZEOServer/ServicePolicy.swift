@@ -16,6 +16,11 @@ public struct ServicePolicy: Sendable {
     public var resolvesConflictsInClients = false
     /// The longest message taken, in bytes.
     public var messageLimit = Frame.defaultLimit
+    /// The most bytes that may be kept of all clients' messages that are not complete; beyond, the client whose message has
+    /// been coming for longest is let go.
+    public var heldLimit = 1 << 30
+    /// Seconds in which a message that is not complete has to grow by 64 kB, or to be complete.
+    public var messageTimeout: Double = 60
     /// The most bytes that one transaction may hold in memory before it votes.
     public var transactionLimit = 1 << 30
     /// A client that does not take what it is sent is let go when so many bytes wait for it.

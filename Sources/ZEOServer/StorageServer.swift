@@ -88,11 +88,18 @@ public final class StorageServer: Sendable {
         at endpoint: Endpoint, _ group: MultiThreadedEventLoopGroup, _ core: ServerCore
     ) throws -> any Channel {
         let bootstrap = ServerBootstrap(group: group)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try AcceptPause.add(to: channel, at: endpoint.description, core.logger)
+                }
+            }
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(
                 .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 65_536)
             )
+            // One piece for each look at the network: then the others of the loop have theirs.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 1 << 20, high: 4 << 20))
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -109,7 +116,7 @@ public final class StorageServer: Sendable {
             }
         switch endpoint {
         case .host(let host, let port):
-            return try bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            return try KeepAlive.apply(to: bootstrap).childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .bind(host: host.isEmpty ? "0.0.0.0" : host, port: port).wait()
         case .unixSocket(let path):
             // Taking away what nobody answers at, and nothing else: that of a living server would cut it off.
@@ -133,6 +140,7 @@ public final class StorageServer: Sendable {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         for channel in channels { try? channel.close().wait() }
         core.letGo(within: patience)
+        for served in core.storages.values { served.stopReading() }
         // Who has sent tpc_finish is answered; then nobody can ask for anything, and what leaving clients leave is done.
         for served in core.storages.values { served.waitForWork(group.next()) }
         core.closeClients()

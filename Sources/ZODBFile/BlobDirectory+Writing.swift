@@ -21,6 +21,38 @@ extension BlobDirectory {
         return try BlobDirectory(path)
     }
 
+    /// Removes what a process of ours has left in the directory for temporary files, which was killed: files of blobs that
+    /// had not been committed. Those of Python's and of anybody else stay, and those of a process that lives: it may be
+    /// putting blobs of another file there.
+    /// - Precondition: the data file is locked, so that nobody else writes blobs for it.
+    /// - Returns: how many.
+    @discardableResult
+    func removeLeftovers() -> Int {
+        let folder = "\(path)/tmp"
+        guard let directory = unsafe opendir(folder) else { return 0 }
+        defer { unsafe closedir(directory) }
+        var names: [String] = []
+        while let entry = unsafe readdir(directory) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
+                unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if Self.isLeftover(name) { names.append(name) }
+        }
+        for name in names { Directories.remove("\(folder)/\(name)") }
+        return names.count
+    }
+
+    /// Whether a name is one that we give, `zeo-PID-NUMBER.tmp` or `zeoshell-PID-NUMBER.tmp`, of a process that is no more.
+    /// Our own number is that of one before us: we have only begun.
+    private static func isLeftover(_ name: String) -> Bool {
+        guard name.hasSuffix(".tmp") else { return false }
+        let parts = name.dropLast(4).split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0] == "zeo" || parts[0] == "zeoshell", let process = pid_t(parts[1]), process > 0,
+            UInt64(parts[2]) != nil
+        else { return false }
+        return process == getpid() || kill(process, 0) != 0 && errno == ESRCH
+    }
+
     private static let temporaryNumber = Atomic(0)
 
     /// A new file for a blob's bytes, in the directory's own file system.

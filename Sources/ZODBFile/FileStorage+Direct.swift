@@ -5,19 +5,21 @@ extension FileStorage: DirectLoadStorage {
     /// Of a file opened for writing, the bytes are those of its map (see `Options.mapsFile`); of one opened for reading, a
     /// copy.
     public func withRevision<Result>(
-        _ oid: ObjectID, before tid: TransactionID, _ body: (RawSpan, TransactionID, TransactionID?) -> Result
-    ) throws(StorageError) -> Result {
-        guard let map = writer?.map else {
-            let revision = try load(oid, at: tid.predecessor)
-            return body(revision.data.span.bytes, revision.serial, revision.next)
-        }
-        if let (data, serial) = unsafe currentData(of: oid, before: tid, in: map) {
+        _ oid: ObjectID, before tid: TransactionID, steps: inout Int,
+        _ body: (RawSpan, TransactionID, TransactionID?) -> Result
+    ) throws(StorageError) -> Result? {
+        let map = writer?.map
+        if let map, let (data, serial) = unsafe currentData(of: oid, before: tid, in: map) {
             return unsafe body(data.bytes, serial, nil)
         }
-        return try newestRecord(of: oid) { (reader, position) throws(StorageError) in
-            var reader = reader
-            reader.map = map
-            return try reader.withRevision(of: oid, from: position, at: tid.predecessor, body)
+        do throws(StorageError) {
+            return try newestRecord(of: oid) { (reader, position) throws(StorageError) in
+                var reader = reader
+                reader.map = map
+                return try reader.withRevision(of: oid, from: position, at: tid.predecessor, steps: &steps, body)
+            }
+        } catch .interrupted where steps < 0 {
+            return nil
         }
     }
 

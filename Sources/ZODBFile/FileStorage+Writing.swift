@@ -22,13 +22,15 @@ extension FileStorage: WritableStorage {
     /// - Throws: `readOnly`; `wrongState` when an error has ended writing, or somebody has changed the file in spite of
     ///   the lock; `unsupported` when a string of `metadata` has more than 65,535 bytes; `interrupted`.
     public func begin(_ metadata: TransactionMetadata) throws(StorageError) -> any StorageTransaction {
-        try begin(metadata) { (writer) throws(StorageError) in (try writer.nextTID(), .complete) }
+        try begin(metadata) { (writer) throws(StorageError) in
+            FileTransaction.Identity(tid: try writer.nextTID(), status: TransactionHeader.complete)
+        }
     }
 
     /// Begins a transaction whose tid and status `identity` tells, when it is its turn.
     private func begin(
         _ metadata: TransactionMetadata,
-        _ identity: (FileWriter) throws(StorageError) -> (TransactionID, TransactionSummary.Status)
+        _ identity: (FileWriter) throws(StorageError) -> FileTransaction.Identity
     ) throws(StorageError) -> FileTransaction {
         guard let writer else { throw .readOnly(name) }
         for (what, bytes) in [
@@ -45,8 +47,7 @@ extension FileStorage: WritableStorage {
             var view = try indexSnapshot().view
             if let pending { view.end = pending }
             try requireUndisturbed(view, writer)
-            let (tid, status) = try identity(writer)
-            return FileTransaction(self, writer, view, metadata, tid: tid, status: status.rawValue)
+            return FileTransaction(self, writer, view, metadata, try identity(writer))
         } catch {
             writer.turn.giveBack()
             throw error
@@ -111,7 +112,7 @@ extension FileStorage: WritableStorage {
         }
         state.withLock { $0.end?.tail = nil }
         writer.core.withLock { $0.lastTID = view.end.last?.tid ?? .none }
-        writer.largestOID.withLock { $0 = index.largest ?? .root }
+        writer.oids.withLock { $0.largest = index.largest ?? .root }
         if case .scan = state.withLock({ $0.indexOrigin }) { saveIndex() }
     }
 
@@ -174,8 +175,7 @@ extension FileStorage: RestorableStorage {
             throw .unsupported("\(name): no transaction is written with the status '\(status)'")
         }
         return try begin(metadata) { (writer) throws(StorageError) in
-            try writer.take(tid)
-            return (tid, status)
+            FileTransaction.Identity(tid: tid, status: status.rawValue, tidBefore: try writer.take(tid))
         }
     }
 }

@@ -124,7 +124,10 @@ public final class FileStorage: Storage {
             blobs = nil
         }
         state = Mutex(State(file: opened.file, generation: opened.generation))
-        if let writer { try prepareForWriting(writer) }
+        if let writer {
+            try prepareForWriting(writer)
+            blobs?.removeLeftovers()
+        }
     }
 
     deinit { close() }

@@ -45,14 +45,79 @@ extension FileTransaction: RestoringTransaction {
     private func restorable(
         _ oid: ObjectID, in tid: TransactionID, _ data: [UInt8]?
     ) throws(StorageError) -> Int? {
-        guard var record = try currentRecord(of: oid) else { return nil }
-        while record.header.serial > tid {
-            guard let older = try reader.older(than: record) else { return nil }
-            record = older
-        }
-        guard record.header.serial == tid else { return nil }
+        guard
+            let position = try histories.position(
+                of: oid, in: tid,
+                { () throws(StorageError) in
+                    try currentRecord(of: oid)
+                }, reader)
+        else { return nil }
+        let record = try reader.read(at: position, oid: oid, withData: false)
         guard record.header.dataSize > 0 else { return record.header.position }
         return try reader.data(of: record) == data ? record.header.position : nil
+    }
+}
+
+/// How far objects' histories have been gone through for records of other storages: each tells of which transaction its data
+/// is, and the objects may be the same, with many revisions.
+struct RestoredHistories {
+    fileprivate struct History {
+        /// Newest first.
+        var revisions: [(serial: TransactionID, position: Int)] = []
+        /// The one to go on from; nil at the end.
+        var last: RecordReader.Record?
+    }
+
+    /// Revisions that are remembered; beyond, all are forgotten.
+    private static let most = 1 << 20
+
+    private var histories: [ObjectID: History] = [:]
+    private var count = 0
+
+    /// Where the object's last record in the transaction `tid` is; nil when there is none.
+    mutating func position(
+        of oid: ObjectID, in tid: TransactionID, _ newest: () throws(StorageError) -> RecordReader.Record?,
+        _ reader: RecordReader
+    ) throws(StorageError) -> Int? {
+        var history = histories.removeValue(forKey: oid) ?? History()
+        if history.revisions.isEmpty {
+            guard let newest = try newest() else { return nil }
+            history.add(newest)
+            count += 1
+        }
+        while let last = history.last, last.header.serial > tid {
+            if let older = try reader.older(than: last) {
+                history.add(older)
+                count += 1
+            } else {
+                history.last = nil
+            }
+        }
+        let found = history.revision(notAfter: tid)
+        if count > Self.most {
+            histories = [:]
+            count = 0
+        } else {
+            histories[oid] = history
+        }
+        return found?.serial == tid ? found?.position : nil
+    }
+}
+
+extension RestoredHistories.History {
+    fileprivate mutating func add(_ record: RecordReader.Record) {
+        revisions.append((record.header.serial, record.header.position))
+        last = record
+    }
+
+    /// The newest of those that are not younger than `tid`; nil when all are.
+    fileprivate func revision(notAfter tid: TransactionID) -> (serial: TransactionID, position: Int)? {
+        var (low, high) = (0, revisions.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if revisions[middle].serial <= tid { high = middle } else { low = middle + 1 }
+        }
+        return low < revisions.count ? revisions[low] : nil
     }
 }
 

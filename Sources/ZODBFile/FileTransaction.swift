@@ -15,15 +15,22 @@ final class FileTransaction: PipelinedTransaction {
         case ended
     }
 
+    struct Identity {
+        var tid: TransactionID
+        /// What marks it as complete: of a copy of a packed transaction, that it is one.
+        var status: UInt8
+        /// What the last tid was before, when the transaction has brought its own.
+        var tidBefore: TransactionID?
+    }
+
     let storage: FileStorage
     let writer: FileWriter
     /// The file as of the beginning, with the transactions that are not on the disk yet; nobody else adds to it until
     /// the end.
     let view: FileStorage.View
     let metadata: TransactionMetadata
-    let tid: TransactionID
-    /// What marks it as complete: of a copy of a packed transaction, that it is one.
-    let status: UInt8
+    private let identity: Identity
+    var tid: TransactionID { identity.tid }
     var staged: StagedRecords
     var phase = Phase.storing
     /// The first error: after it, `abort` is all that is left.
@@ -31,20 +38,20 @@ final class FileTransaction: PipelinedTransaction {
     private var changedOIDs: [ObjectID] = []
     private var changed: Set<ObjectID> = []
     var stagedBlobs: [ObjectID: StagedBlob] = [:]
+    var histories = RestoredHistories()
     /// Among those that are pending, from the vote on.
     private var number: Int?
 
     /// - Precondition: the turn has been taken.
     init(
         _ storage: FileStorage, _ writer: FileWriter, _ view: FileStorage.View, _ metadata: TransactionMetadata,
-        tid: TransactionID, status: UInt8 = TransactionHeader.complete
+        _ identity: Identity
     ) {
         self.storage = storage
         self.writer = writer
         self.view = view
         self.metadata = metadata
-        self.tid = tid
-        self.status = status
+        self.identity = identity
         let headSize =
             TransactionHeader.fixedSize + metadata.user.count + metadata.description.count
             + metadata.extensionData.count
@@ -201,6 +208,7 @@ final class FileTransaction: PipelinedTransaction {
         phase = .ended
         // They are the record's now.
         stagedBlobs = [:]
+        writer.settleOIDs(isFinished: true)
         writer.turn.giveBack()
     }
 
@@ -211,6 +219,8 @@ final class FileTransaction: PipelinedTransaction {
             if let number, core.pending.takeBack(number) != nil { cutOff(&core) }
         }
         removeBlobs()
+        writer.settleOIDs(isFinished: false)
+        if let before = identity.tidBefore { writer.giveBack(tid, to: before) }
         writer.turn.giveBack()
     }
 
@@ -227,7 +237,7 @@ final class FileTransaction: PipelinedTransaction {
     /// The transaction as it stands in the file when it is finished.
     var header: TransactionHeader {
         TransactionHeader(
-            position: position, tid: tid, length: staged.size, status: status, metadata)
+            position: position, tid: tid, length: staged.size, status: identity.status, metadata)
     }
 }
 

@@ -17,10 +17,18 @@ final class FileWriter: Sendable {
         /// The thread that brings them to the disk, and whether it is to end when it has.
         var flusher = Flusher.none
         var flusherIsToEnd = false
-        /// Not earlier than any tid in the file, or handed out since, to a transaction that came to nothing too.
+        /// Not earlier than any tid in the file, or handed out since, to a transaction that came to nothing too, unless it
+        /// had brought its own.
         var lastTID = TransactionID.none
         /// Records written since the index was saved.
         var unsavedRecords = 0
+    }
+
+    struct OIDs: Sendable {
+        /// The largest oid in use, or handed out.
+        var largest = ObjectID.root
+        /// The largest that the transaction which has the turn has stored: in use when it is finished.
+        var staged = ObjectID.root
     }
 
     enum Flusher: Sendable {
@@ -38,8 +46,7 @@ final class FileWriter: Sendable {
     let turn = CommitTurn()
     /// Held while the file's end is written or cut; neither loads nor flushes hold it.
     let core: Monitor<Core>
-    /// The largest oid in use, or handed out.
-    let largestOID = Mutex(ObjectID.root)
+    let oids = Mutex(OIDs())
     /// What was found behind the last transaction when the file was opened, and the file it was moved to.
     let rescuedTail = Mutex<RescuedTail?>(nil)
 
@@ -81,8 +88,9 @@ final class FileWriter: Sendable {
     private static let farthestAhead = 366.0 * 86_400
 
     /// Takes a tid that was given to the transaction elsewhere.
+    /// - Returns: what was the last before; `giveBack` makes it the last again.
     /// - Throws: `wrongState` when it is not later than all before.
-    func take(_ tid: TransactionID) throws(StorageError) {
+    func take(_ tid: TransactionID) throws(StorageError) -> TransactionID {
         guard tid.unixTime < TransactionID.new(after: .none).unixTime + Self.farthestAhead else {
             throw .unsupported("\(name): transaction \(tid) lies more than a year in the future")
         }
@@ -94,20 +102,38 @@ final class FileWriter: Sendable {
         guard tid > last, tid < .latest else {
             throw .wrongState("\(name): transaction \(tid) cannot follow \(last): tids only grow")
         }
+        return last
+    }
+
+    /// Whoever had brought its tid has not committed: it may lie far ahead of all that will come.
+    /// - Precondition: nobody else has had the turn since.
+    func giveBack(_ tid: TransactionID, to last: TransactionID) {
+        core.withLock { if $0.lastTID == tid { $0.lastTID = last } }
     }
 
     func newObjectIDs(_ count: Int) throws(StorageError) -> [ObjectID] {
-        try largestOID.withLock { (largest) throws(StorageError) -> [ObjectID] in
+        try oids.withLock { (oids) throws(StorageError) -> [ObjectID] in
+            let largest = max(oids.largest, oids.staged)
             guard (0...Self.mostOIDs).contains(count), UInt64(count) < UInt64.max - largest.rawValue else {
                 throw .unsupported("\(name): \(count) new oids after \(largest): too many")
             }
+            guard count > 0 else { return [] }
             let first = largest.rawValue + 1
-            largest = ObjectID(rawValue: largest.rawValue + UInt64(count))
+            oids.largest = ObjectID(rawValue: largest.rawValue + UInt64(count))
             return (0..<UInt64(count)).map { ObjectID(rawValue: first + $0) }
         }
     }
 
-    func noteUse(of oid: ObjectID) { largestOID.withLock { $0 = max($0, oid) } }
+    /// The transaction that has the turn has stored the object.
+    func noteUse(of oid: ObjectID) { oids.withLock { $0.staged = max($0.staged, oid) } }
+
+    /// The turn ends: what was stored is in use, or is not.
+    func settleOIDs(isFinished: Bool) {
+        oids.withLock { oids in
+            if isFinished { oids.largest = max(oids.largest, oids.staged) }
+            oids.staged = .root
+        }
+    }
 }
 
 extension FileWriter.Core {

@@ -34,23 +34,39 @@ struct RecordReader {
     /// Records of a version (ZODB before 3.9) are not public until the version is committed, which writes new records.
     /// - Parameter position: of the object's newest record.
     func revision(of oid: ObjectID, from position: Int, at tid: TransactionID) throws(StorageError) -> Revision {
+        var steps = Int.max
+        return try revision(of: oid, from: position, at: tid, steps: &steps)
+    }
+
+    /// - Parameter steps: how many records may be looked at behind the newest; less by those that were.
+    /// - Throws: `interrupted`, with less than no `steps` left, when there are more.
+    private func revision(
+        of oid: ObjectID, from position: Int, at tid: TransactionID, steps: inout Int
+    ) throws(StorageError) -> Revision {
         let newest = try read(at: position, oid: oid, withData: true)
-        let (record, next) = try self.record(at: tid, from: newest)
-        guard let data = try data(of: record) else { throw .noSuchObject(oid) }
+        let (record, next) = try self.record(at: tid, from: newest, steps: &steps)
+        guard let holder = try holder(of: record, withData: true, steps: &steps) else { throw .noSuchObject(oid) }
+        let data = try data(ofHolder: holder)
         return Revision(data: data, serial: record.header.serial, next: next)
     }
 
     /// Calls `body` with the same revision, its data where it lies in the map, as far as that reaches.
+    /// - Parameter steps: how many records may be looked at behind the newest; less by those that were.
+    /// - Throws: `interrupted`, with less than no `steps` left, when there are more.
     func withRevision<Result>(
-        of oid: ObjectID, from position: Int, at tid: TransactionID,
+        of oid: ObjectID, from position: Int, at tid: TransactionID, steps: inout Int,
         _ body: (RawSpan, TransactionID, TransactionID?) -> Result
     ) throws(StorageError) -> Result {
+        guard let map else {
+            let revision = try revision(of: oid, from: position, at: tid, steps: &steps)
+            return body(revision.data.span.bytes, revision.serial, revision.next)
+        }
         let newest = try read(at: position, oid: oid, withData: false)
-        let (record, next) = try self.record(at: tid, from: newest)
-        guard let holder = try holder(of: record, withData: false) else { throw .noSuchObject(oid) }
+        let (record, next) = try self.record(at: tid, from: newest, steps: &steps)
+        guard let holder = try holder(of: record, withData: false, steps: &steps) else { throw .noSuchObject(oid) }
         let (offset, count) = (holder.header.dataPosition, Int(holder.header.dataSize))
         // In the file: `read` has looked.
-        if let map, let data = unsafe map.bytes(at: offset, count: count) {
+        if let data = unsafe map.bytes(at: offset, count: count) {
             return unsafe body(data.bytes, record.header.serial, next)
         }
         let data = try data(at: offset, count: count)
@@ -60,12 +76,13 @@ struct RecordReader {
     /// The newest public record not younger than `tid`, and the serial of the public one after it.
     /// - Parameter newest: the object's newest record.
     private func record(
-        at tid: TransactionID, from newest: Record
+        at tid: TransactionID, from newest: Record, steps: inout Int
     ) throws(StorageError) -> (record: Record, next: TransactionID?) {
         var record = newest
         var next: TransactionID?
         while record.isInVersion || record.header.serial > tid {
             if !record.isInVersion { next = record.header.serial }
+            try Self.count(&steps)
             guard let older = try self.older(than: record) else {
                 let oid = newest.header.oid
                 throw next == nil ? .noSuchObject(oid) : .noRevision(oid, at: tid)
@@ -73,6 +90,11 @@ struct RecordReader {
             record = older
         }
         return (record, next)
+    }
+
+    private static func count(_ steps: inout Int) throws(StorageError) {
+        steps -= 1
+        if steps < 0 { throw .interrupted }
     }
 
     /// The record before `record` in the object's history, skipping those of versions that a public one hides; nil when
@@ -88,16 +110,26 @@ struct RecordReader {
     /// The data that a record stands for, through its back pointers; nil when the object does not exist there.
     func data(of record: Record) throws(StorageError) -> [UInt8]? {
         guard let holder = try holder(of: record) else { return nil }
+        return try data(ofHolder: holder)
+    }
+
+    private func data(ofHolder holder: Record) throws(StorageError) -> [UInt8] {
         if let data = holder.data { return data }
         return try data(at: holder.header.dataPosition, count: Int(holder.header.dataSize))
     }
 
     /// The record that holds the data that `record` stands for; nil when the object does not exist there.
     func holder(of record: Record, withData: Bool = true) throws(StorageError) -> Record? {
+        var steps = Int.max
+        return try holder(of: record, withData: withData, steps: &steps)
+    }
+
+    private func holder(of record: Record, withData: Bool, steps: inout Int) throws(StorageError) -> Record? {
         var holder = record
         while holder.header.dataSize == 0 {
             try interruption?.check()
             guard holder.backPointer > 0 else { return nil }
+            try Self.count(&steps)
             holder = try read(before: holder, at: holder.backPointer, withData: withData)
         }
         return holder

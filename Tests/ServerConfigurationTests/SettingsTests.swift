@@ -55,6 +55,8 @@ struct SettingsTests {
         #expect(settings.httpAddress == .internet(host: "127.0.0.1", port: 8180))
         var limits = ServerLimits()
         limits.message = 64 << 20
+        limits.received = 256 << 20
+        limits.messageTimeout = 120
         limits.connections = 500
         limits.outbox = 128 << 20
         limits.idleTimeout = 86400

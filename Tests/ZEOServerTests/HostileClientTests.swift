@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 import ZEOProtocol
@@ -134,7 +135,7 @@ struct HostileClientTests {
         let other = try server.client()
         let greedy = try server.client()
         let load = Message(id: .integer(1), name: greedy.loadName, arguments: .tuple(greedy.loadArguments(oid)))
-        let frames = (0..<64).flatMap { _ in frame(load.body(in: .pickle)) }
+        let frames = (0..<64).flatMap { _ in Frames.bytes(load.body(in: .pickle)) }
         // It is held back, or let go: it never gets all of that into memory.
         greedy.raw.send(frames)
         #expect(try isWell(other))
@@ -146,8 +147,63 @@ struct HostileClientTests {
         #expect(try isWell(other))
     }
 
-    private func frame(_ body: [UInt8]) -> [UInt8] {
-        (0..<4).map { UInt8(truncatingIfNeeded: body.count >> (24 - 8 * $0)) } + body
+    @Test("a message that comes too slowly ends the connection; one that comes on, and a client without one, stay")
+    func slowMessages() throws {
+        var policy = ServicePolicy()
+        policy.messageTimeout = 0.5
+        let server = try server(policy)
+        let idle = try server.client(), slow = try server.client()
+        slow.raw.send([0, 0x0f, 0, 0, 1, 2, 3])
+        let dead = try server.client()
+        dead.raw.send([0, 0x0f])
+        #expect(try slow.raw.isClosedByPeer())
+        #expect(try dead.raw.isClosedByPeer())
+        #expect(try isWell(idle))
+        #expect(server.log.all.contains { $0.contains("of a message that is not complete; 7 have come") })
+    }
+
+    @Test("what is kept of messages that are not complete is bounded: the oldest goes")
+    func heldMessages() throws {
+        var policy = ServicePolicy()
+        policy.heldLimit = 3 << 20
+        let server = try server(policy)
+        let idle = try server.client(), first = try server.client(), second = try server.client()
+        let piece = [UInt8](repeating: UInt8(ascii: "("), count: 2 << 20)
+        first.raw.send([0, 0x30, 0, 0] + piece)
+        // A few bytes are nothing to be let go for.
+        let ping = Frames.bytes(Message(id: .integer(9), name: "ping", arguments: .tuple([])).body(in: .pickle))
+        idle.raw.send(Array(ping.prefix(2)))
+        let data = [UInt8](repeating: 1, count: 5 << 19)
+        let store = Message(
+            id: .integer(0), isOneWay: true, name: "storea",
+            arguments: .tuple([
+                .bytes(ObjectID(rawValue: 5).bytes), .bytes(TransactionID.none.bytes), .bytes(data), .integer(1),
+            ]))
+        try second.begin(1)
+        second.raw.send(body: store.body(in: .pickle))
+        #expect(try first.raw.isClosedByPeer())
+        #expect(try second.vote(1) == nil)
+        idle.raw.send(Array(ping.dropFirst(2)))
+        #expect(try idle.answer().id == .integer(9))
+        #expect(server.log.all.filter { $0.contains("is the oldest") }.count == 1)
+    }
+
+    @Test("the system is asked to look after connections that say nothing")
+    func keepAlive() throws {
+        let server = try server()
+        let client = try server.client()
+        try client.call("ping")
+        let port = String(server.port, radix: 16, uppercase: true)
+        // Its size is not known, so that it is not read whole as a file.
+        let table = try #require(try FileHandle(forReadingAtPath: "/proc/net/tcp")?.readToEnd())
+        let lines = String(decoding: table, as: UTF8.self).split(separator: "\n")
+        let timers = lines.compactMap { line -> String? in
+            let fields = line.split(separator: " ")
+            // Of the server's side, established: `timer:when`, of which 2 is keepalive.
+            guard fields.count > 5, fields[1].hasSuffix(":\(port)"), fields[3] == "01" else { return nil }
+            return String(fields[5].prefix(2))
+        }
+        #expect(timers == ["02"])
     }
 
     @Test("a transaction larger than a server takes ends the connection")

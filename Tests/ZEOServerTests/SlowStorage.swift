@@ -20,6 +20,7 @@ final class SlowStorage: WritableStorage {
     private let disk = DispatchQueue(label: "disk")
     private let begun = DispatchSemaphore(value: 0)
     private let last = Mutex(TransactionID.none)
+    let begins = Atomic(0)
 
     init(_ manner: Manner, _ records: [(ObjectID, [UInt8])]) throws {
         self.manner = manner
@@ -27,8 +28,10 @@ final class SlowStorage: WritableStorage {
         last.withLock { $0 = (try? memory.lastTransaction()) ?? .none }
     }
 
-    /// Lets one transaction reach the disk.
-    func letGo() { permits.signal() }
+    /// Lets so many transactions reach the disk.
+    func letGo(_ count: Int = 1) {
+        for _ in 0..<count { permits.signal() }
+    }
 
     /// Returns when one more transaction is on its way to the disk.
     func waitForFinish() { begun.wait() }
@@ -40,6 +43,7 @@ final class SlowStorage: WritableStorage {
     func newObjectIDs(_ count: Int) throws(StorageError) -> [ObjectID] { try memory.newObjectIDs(count) }
 
     func begin(_ metadata: TransactionMetadata) throws(StorageError) -> any StorageTransaction {
+        begins.add(1, ordering: .relaxed)
         let tid = last.withLock { last in
             last = TransactionID.new(after: last)
             return last

@@ -232,6 +232,13 @@ final class ZEOClient {
     }
 }
 
+/// Messages as they stand in the stream.
+enum Frames {
+    static func bytes(_ body: [UInt8]) -> [UInt8] {
+        (0..<4).map { UInt8(truncatingIfNeeded: body.count >> (24 - 8 * $0)) } + body
+    }
+}
+
 /// Records as Python pickles them.
 enum Records {
     static func mapping(_ number: UInt8) -> [UInt8] {

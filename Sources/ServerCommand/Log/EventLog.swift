@@ -30,6 +30,11 @@ final class EventLog: Sendable {
     /// Whether somebody at a terminal sees what is logged.
     var isOnStandardError: Bool { destinations.contains { $0.settings.destination == .standardError } }
 
+    /// The files that lines go to.
+    var files: [String] {
+        destinations.compactMap { if case .file(let path) = $0.settings.destination { path } else { nil } }
+    }
+
     func logger(_ name: String) -> Logger {
         Logger(label: name) { name in EventLogHandler(name: name, log: self) }
     }

@@ -89,6 +89,8 @@ extension SettingsReader {
     private func limits(_ reader: inout SectionReader) throws(SettingsError) -> ServerLimits {
         var limits = ServerLimits()
         limits.message = try reader.value("message-limit", .byteSize.atLeast(1))
+        limits.received = try reader.value("receive-limit", .byteSize.atLeast(1))
+        limits.messageTimeout = try reader.value("message-timeout", .timeInterval.atLeast(1))
         limits.connections = try reader.value("connection-limit", .integer.atLeast(1))
         limits.outbox = try reader.value("outbox-limit", .byteSize.atLeast(1))
         limits.idleTimeout = try reader.value("idle-timeout", .timeInterval.atLeast(1))

@@ -51,7 +51,7 @@ public final class MonitoringService: Sendable {
         ) throws(StorageError) -> Endpoint? {
             guard let endpoint else { return nil }
             do {
-                let channel = try Self.listen(at: endpoint, group, visitors, options, handlers)
+                let channel = try Self.listen(at: endpoint, group, visitors, options, logger, handlers)
                 channels.append(channel)
                 return endpoint.bound(to: channel)
             } catch {
@@ -75,9 +75,14 @@ public final class MonitoringService: Sendable {
 
     private static func listen(
         at endpoint: Endpoint, _ group: MultiThreadedEventLoopGroup, _ visitors: Visitors, _ options: Options,
-        _ handlers: @escaping @Sendable (any Channel) throws -> Void
+        _ logger: Logger, _ handlers: @escaping @Sendable (any Channel) throws -> Void
     ) throws -> any Channel {
         let bootstrap = ServerBootstrap(group: group)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try AcceptPause.add(to: channel, at: endpoint.description, logger)
+                }
+            }
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

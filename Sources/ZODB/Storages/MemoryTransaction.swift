@@ -85,6 +85,11 @@ final class MemoryTransaction: PipelinedTransaction {
         publish(tid)
         let length = changes.values.reduce(0) { $0 + ($1.data?.count ?? 0) }
         storage.committed(tid)
+        // Only now: what is not committed uses no oids.
+        let largest = order.max()?.rawValue ?? 0
+        database.oids.withLock { next in
+            if largest >= next, largest < .max { next = largest + 1 }
+        }
         database.history.withLock {
             $0.append(.init(summary: metadata.summary(of: tid, length: length), oids: order), changes)
         }
@@ -138,9 +143,6 @@ final class MemoryTransaction: PipelinedTransaction {
 
     private func set(_ oid: ObjectID, _ change: MemoryChange) {
         if changes.updateValue(change, forKey: oid) == nil { order.append(oid) }
-        database.oids.withLock { next in
-            if oid.rawValue >= next, oid.rawValue < .max { next = oid.rawValue + 1 }
-        }
     }
 
     /// The data to store: as it is when nobody else has changed the object, else with the others' changes in it.

@@ -74,7 +74,29 @@ public final class OverlayStorage: Storage {
     }
 }
 
-extension OverlayStorage: DirectLoadStorage {}
+extension OverlayStorage: DirectLoadStorage {
+    /// The base's revisions where they lie, if the base can do that; those of the overlay are found at once.
+    public func withRevision<Result>(
+        _ oid: ObjectID, before tid: TransactionID, steps: inout Int,
+        _ body: (RawSpan, TransactionID, TransactionID?) -> Result
+    ) throws(StorageError) -> Result? {
+        guard !changes.hasChanged(oid), let base = base as? any DirectLoadStorage else {
+            let revision = try load(oid, at: tid.predecessor)
+            return body(revision.data.span.bytes, revision.serial, revision.next)
+        }
+        let last = baseTransaction
+        do throws(StorageError) {
+            return try base.withRevision(oid, before: min(tid, last.successor), steps: &steps) { data, serial, next in
+                body(data, serial, next.flatMap { $0 > last ? nil : $0 })
+            }
+        } catch .noRevision(_, _) where tid > last {
+            // Made in the base later.
+            throw .noSuchObject(oid)
+        } catch .noRevision(_, _) {
+            throw .noRevision(oid, at: tid.predecessor)
+        }
+    }
+}
 
 extension OverlayStorage: UndoableStorage {
     public var isWritable: Bool { true }

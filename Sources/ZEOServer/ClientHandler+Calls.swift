@@ -183,7 +183,9 @@ extension ClientHandler {
             default: true
             }
         }
+        let before = label
         label = kept.isEmpty ? nil : String(String.UnicodeScalarView(kept))
+        if let label, label != before { logger.info("\(peer) calls itself \(label)") }
     }
 
     // MARK: Loads

@@ -55,6 +55,8 @@ final class ClientHandler: ChannelInboundHandler {
     /// What has arrived of a message that is not complete.
     private var rest = ByteBuffer()
     private(set) var isOpen = false
+    /// It was said why it is not let in.
+    var isRefused = false
     /// Nothing more is taken from it: TLS says farewell, and waits for the answer.
     private var isClosing = false
     /// Whether messages are being answered now: then what is to be sent waits for the last of them.
@@ -133,6 +135,8 @@ final class ClientHandler: ChannelInboundHandler {
             let id = id
             served.writing.submit { _ in served.turn.leave(id, served) }
             logger.info("\(name) disconnected")
+        } else if !isClosing {
+            noteDeparture()
         }
         transaction = nil
         incomingBlob = nil
@@ -224,6 +228,12 @@ final class ClientHandler: ChannelInboundHandler {
             case .failure(let problem): return close(because: problem.text)
             }
             guard head.size <= limit else {
+                if connection.dialect == nil, let bytes = input.getBytes(at: input.readerIndex, length: 4),
+                    let stranger = Stranger(bytes)
+                {
+                    noteRefusal("is not let in: \(stranger.text)")
+                    return close(because: nil)
+                }
                 return close(because: "it announced a message of \(head.size) bytes; the most is \(limit)")
             }
             guard input.readableBytes >= head.length + head.size else { return }

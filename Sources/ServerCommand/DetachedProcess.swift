@@ -54,7 +54,7 @@ final class DetachedProcess {
     private static func openOutput(_ transcript: String?) throws(InstanceError) -> Int32 {
         if let transcript {
             let descriptor = open(transcript, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-            guard descriptor >= 0 else { throw .notStarted(transcript, errno: errno) }
+            guard descriptor >= 0 else { throw .noLog(transcript, errno: errno) }
             return descriptor
         }
         var name = Array("/tmp/zeoserver-XXXXXX".utf8CString)

@@ -22,9 +22,9 @@ struct InitCommand: ParsableCommand {
     func run() throws {
         do {
             let files = try InstanceFiles(
-                home: Self.absolute(directory), address: address, hasBlobs: hasBlobs,
+                home: AbsolutePath.of(directory), address: Self.lasting(address), hasBlobs: hasBlobs,
                 program: Self.program())
-            try InstanceMaker(home: Self.absolute(directory)).make(files)
+            try InstanceMaker(home: AbsolutePath.of(directory)).make(files)
         } catch let error as SettingsError {
             StandardError.write("zeoserver: \(error)\n")
             throw ExitCode(ProgramExit.usage)
@@ -34,25 +34,15 @@ struct InitCommand: ParsableCommand {
         }
     }
 
-    static func absolute(_ path: String) -> String {
-        var parts: [Substring] = []
-        let whole = path.hasPrefix("/") ? path : workingDirectory() + "/" + path
-        for part in whole.split(separator: "/") where part != "." {
-            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
-        }
-        return "/" + parts.joined(separator: "/")
-    }
-
-    private static func workingDirectory() -> String {
-        guard let path = unsafe getcwd(nil, 0) else { return "" }
-        defer { unsafe free(path) }
-        return unsafe String(cString: path)
+    /// The path of a socket means the same from wherever the server is started.
+    private static func lasting(_ address: String) -> String {
+        address.contains("/") ? AbsolutePath.of(address) : address
     }
 
     /// As it was called when that is a path, so that a link to a newer program stays one; else the name, for `PATH`.
     private static func program() -> String {
         let name = CommandLine.arguments.first ?? "zeoserver"
-        return name.contains("/") ? absolute(name) : name
+        return name.contains("/") ? AbsolutePath.of(name) : name
     }
 }
 
@@ -61,7 +51,14 @@ struct InstanceMaker {
     struct Failure: Error, CustomStringConvertible {
         let path: String
         let number: Int32
-        var description: String { "\(path): \(String(cString: strerror(number)))" }
+
+        var description: String {
+            switch number {
+            case ENOENT: "\(path) cannot be made: the directory that it is to be in does not exist; make that first"
+            case EEXIST: "\(path) cannot be made: there is a file of this name, and it is to be a directory"
+            default: "\(path) cannot be made: \(unsafe String(cString: strerror(number)))"
+            }
+        }
     }
 
     let home: String
@@ -74,9 +71,10 @@ struct InstanceMaker {
     private func make(_ directory: InstanceFiles.Directory) throws(Failure) {
         let path = directory.path.isEmpty ? home : "\(home)/\(directory.path)"
         guard mkdir(path, mode_t(directory.mode)) != 0 else { return print("made \(path)/") }
+        let number = errno
         var status = stat()
         let isDirectory = unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-        guard isDirectory else { throw Failure(path: path, number: EEXIST) }
+        guard isDirectory else { throw Failure(path: path, number: number) }
     }
 
     private func make(_ file: InstanceFiles.File) throws(Failure) {

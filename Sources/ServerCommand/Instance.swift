@@ -1,5 +1,6 @@
 internal import ServerConfiguration
 internal import ZConfig
+internal import ZODBFile
 
 #if canImport(Glibc)
     internal import Glibc
@@ -11,17 +12,24 @@ internal import ZConfig
 enum InstanceError: Error, CustomStringConvertible {
     case noPIDFile(String)
     case notStarted(String, errno: Int32)
+    case noLog(String, errno: Int32)
     /// What it said before it ended.
     case ended(status: Int32, output: String)
     case silent(seconds: Int, process: Int32)
     case running(seconds: Int, process: Int32)
+    case undecided(seconds: Int, process: Int32, address: String)
     case signal(process: Int32, errno: Int32)
+    case wrong([String])
+    case stopped(String)
 
     var description: String {
         switch self {
         case .noPIDFile(let path):
             "\(path): no 'pid-filename' in <zeo>: without it a server in the background cannot be found again"
         case .notStarted(let path, let number): "\(path): cannot be started: \(String(cString: strerror(number)))"
+        case .noLog(let path, let number):
+            "\(path): the server's log cannot be opened: \(String(cString: strerror(number))); name another file as "
+                + "'transcript' in <runner>, or a <logfile> in <eventlog>"
         case .ended(let status, let output):
             "the server ended with exit code \(status)" + (output.isEmpty ? "" : ":\n" + output)
         case .silent(let seconds, let process):
@@ -30,14 +38,22 @@ enum InstanceError: Error, CustomStringConvertible {
         case .running(let seconds, let process):
             "the server, process \(process), still runs \(seconds) s after SIGTERM; it may be writing its index "
                 + "(see its log)"
+        case .undecided(let seconds, let process, let address):
+            "a server runs, process \(process), and has neither answered at \(address) nor ended for \(seconds) s: it may "
+                + "be starting or ending (see its log), or have another address; 'restart' ends it first"
         case .signal(let process, let number):
             "the server, process \(process), cannot be sent a signal: \(String(cString: strerror(number)))"
+                + (number == EPERM ? "; do this as the user it runs as, or as root" : "")
+        case .wrong(let problems):
+            problems.joined(separator: "\nzeoserver: ") + "\nzeoserver: nothing was done; a server that runs goes on"
+        case .stopped(let text): text
         }
     }
 
     var exitCode: Int32 {
         switch self {
-        case .noPIDFile: ProgramExit.usage
+        case .noPIDFile, .wrong: ProgramExit.usage
+        case .stopped: ProgramExit.stopped
         case .ended(ProgramExit.usage, _): ProgramExit.usage
         default: ProgramExit.failure
         }
@@ -45,22 +61,34 @@ enum InstanceError: Error, CustomStringConvertible {
 }
 
 /// A server that runs in the background, as its configuration describes it, and this program's hold on it: the file with
-/// its number.
+/// its number, and the lock that it has on its data.
 struct Instance {
     let configuration: String
-    let settings: ServerSettings
+    let landmarks: ServerLandmarks
 
-    /// Seconds; zdaemon's defaults.
-    private var startTimeout: Int { settings.runner?.startTimeout ?? 300 }
-    private var stopTimeout: Int { settings.runner?.stopTimeout ?? 300 }
+    /// Seconds that `start` waits for a server to end, or to begin, that runs already.
+    private static let patience = 60
+
+    /// A process that serves, and how it was found.
+    struct Found {
+        var process: pid_t
+        /// The data file whose lock it has; nil: its number is in the pid file.
+        var dataFile: String?
+    }
 
     /// The process that serves; nil: none.
     ///
     /// A number that is in the file though its process is gone may belong to any other process by now: it counts only
-    /// when that runs this program.
-    var process: pid_t? {
-        guard let process = settings.pidFile.flatMap(PIDFile.process), Self.isRunning(process) else { return nil }
-        return process
+    /// when that runs this program. When the file is lost, the lock on the data leads to the process.
+    func find() -> Found? {
+        if let process = landmarks.pidFile.flatMap(PIDFile.process), Self.isRunning(process) {
+            return Found(process: process)
+        }
+        for file in landmarks.dataFiles {
+            guard let process = DataFileUser.process(writingTo: file), Self.isRunning(process) else { continue }
+            return Found(process: process, dataFile: file)
+        }
+        return nil
     }
 
     private static func isRunning(_ process: pid_t) -> Bool {
@@ -82,42 +110,87 @@ struct Instance {
     }
 
     /// Whether somebody listens at the first address.
-    var isAnswering: Bool { settings.addresses.first.map(ListeningAddress.isAnswering) ?? false }
+    var isAnswering: Bool {
+        landmarks.addresses.first.map { ListeningAddress.isAnswering(at: $0, inTLS: landmarks.speaksTLS) } ?? false
+    }
+
+    /// Where the pid file was looked for, when that depends on where one is; else nil.
+    var relativePIDFile: String? {
+        guard let path = landmarks.pidFile, !path.hasPrefix("/") else { return nil }
+        return AbsolutePath.of(path)
+    }
 
     /// What `logtail` shows.
-    var logFile: String? {
-        for file in settings.log?.files ?? [] {
-            if case .file(let path) = file.destination { return path }
+    var logFile: String? { landmarks.logFiles.first ?? landmarks.runnerLogFile ?? outputFile }
+
+    /// Where the output of a server in the background goes; nil: nowhere, since it logs to files of its own.
+    ///
+    /// The `transcript`, or, for a log that would be lost, a file beside the configuration, or in the `log` directory of
+    /// an instance.
+    private var outputFile: String? {
+        if let transcript = landmarks.transcript { return transcript }
+        guard landmarks.logFiles.isEmpty else { return nil }
+        let path = AbsolutePath.of(configuration)
+        let (folder, name) = AbsolutePath.split(path)
+        let log = AbsolutePath.of(folder + "/../log")
+        var status = stat()
+        if AbsolutePath.split(folder).name == "etc", unsafe stat(log, &status) == 0, status.st_mode & S_IFMT == S_IFDIR
+        {
+            return log + "/zeo.log"
         }
-        return settings.runner?.logFile
+        return folder + "/" + (name.hasSuffix(".conf") ? String(name.dropLast(5)) : name) + ".log"
     }
 
     // MARK: Start and stop
 
     /// Starts it and waits until it answers.
-    func start() throws(InstanceError) -> pid_t {
-        guard settings.pidFile != nil else { throw .noPIDFile(configuration) }
-        let child = try DetachedProcess(["-C", configuration], transcript: settings.runner?.transcript)
-        for _ in 0..<startTimeout * 20 {
+    /// - Returns: the process, and the file that has its log when the configuration does not name it.
+    func start() throws(InstanceError) -> (process: pid_t, log: String?) {
+        guard landmarks.pidFile != nil else { throw .noPIDFile(configuration) }
+        let output = outputFile
+        let child = try DetachedProcess(["-C", configuration], transcript: output)
+        for _ in 0..<landmarks.startTimeout * 20 {
             if let status = child.endStatus() { throw .ended(status: status, output: child.output()) }
-            if settings.pidFile.flatMap(PIDFile.process) == child.process, isAnswering { return child.process }
+            if landmarks.pidFile.flatMap(PIDFile.process) == child.process, isAnswering {
+                return (child.process, landmarks.logFiles.isEmpty ? output : nil)
+            }
             usleep(50_000)
         }
-        throw .silent(seconds: startTimeout, process: child.process)
+        throw .silent(seconds: landmarks.startTimeout, process: child.process)
+    }
+
+    /// Waits until a server that runs answers, or has ended.
+    /// - Parameter willWait: told when there is something to wait for.
+    /// - Returns: the process that answers; nil: none runs.
+    func settle(_ willWait: (pid_t) -> Void) throws(InstanceError) -> pid_t? {
+        guard let found = find() else { return nil }
+        if isAnswering { return found.process }
+        willWait(found.process)
+        for _ in 0..<Self.patience * 20 {
+            guard Self.isRunning(found.process) else { return find()?.process }
+            if isAnswering { return found.process }
+            usleep(50_000)
+        }
+        let address = landmarks.addresses.first?.description ?? "its address"
+        throw .undecided(seconds: Self.patience, process: found.process, address: address)
     }
 
     /// Ends it and waits for that.
     /// - Returns: false when there is none.
     func stop() throws(InstanceError) -> Bool {
-        guard let process else { return false }
-        guard kill(process, SIGTERM) == 0 else {
-            if errno == ESRCH { return false }
-            throw .signal(process: process, errno: errno)
-        }
-        for _ in 0..<stopTimeout * 20 {
+        guard let process = find()?.process else { return false }
+        guard try signal(process, SIGTERM) else { return false }
+        for _ in 0..<landmarks.stopTimeout * 20 {
             if !Self.isRunning(process) { return true }
             usleep(50_000)
         }
-        throw .running(seconds: stopTimeout, process: process)
+        throw .running(seconds: landmarks.stopTimeout, process: process)
+    }
+
+    /// - Returns: false when the process is gone.
+    func signal(_ process: pid_t, _ number: Int32) throws(InstanceError) -> Bool {
+        guard kill(process, number) != 0 else { return true }
+        guard errno == ESRCH else { throw .signal(process: process, errno: errno) }
+        return false
     }
 }

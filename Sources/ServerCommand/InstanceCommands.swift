@@ -18,14 +18,42 @@ struct InstanceOptions: ParsableArguments {
     var configuration: String?
 
     /// - Throws: `ExitCode` 2, after what is wrong was written to standard error.
-    func instance() throws -> Instance {
-        guard let path = configuration ?? ["etc/zeo.conf", "zeo.conf"].first(where: { access($0, F_OK) == 0 }) else {
+    func path() throws -> String {
+        if let configuration { return configuration }
+        let usual = ["etc/zeo.conf", "zeo.conf"]
+        guard let path = usual.first(where: { !FileAccess.isMissing($0) }) else {
             StandardError.write("zeoserver: there is neither etc/zeo.conf nor zeo.conf here; use -C FILE\n")
             throw ExitCode(ProgramExit.usage)
         }
+        return path
+    }
+
+    private static var host: ConfigurationHost { .system(environment: ProcessEnvironment.variables()) }
+
+    /// - Throws: `ExitCode` 2, after what is wrong was written to standard error.
+    func settings() throws -> (path: String, settings: ServerSettings) {
+        let path = try path()
         do throws(SettingsError) {
-            let host = ConfigurationHost.system(environment: ProcessEnvironment.variables())
-            return Instance(configuration: path, settings: try ServerSettings.parse(path: path, host: host))
+            return (path, try ServerSettings.parse(path: path, host: Self.host))
+        } catch {
+            StandardError.write("zeoserver: \(error)\n")
+            throw ExitCode(ProgramExit.usage)
+        }
+    }
+
+    /// A server that is to be found: what is wrong in its configuration is said, and does not matter otherwise.
+    /// - Throws: `ExitCode` 2 when it is no configuration at all, after that was written to standard error.
+    func instance() throws -> Instance {
+        let path = try path()
+        do throws(SettingsError) {
+            do throws(SettingsError) {
+                return Instance(
+                    configuration: path, landmarks: .init(try ServerSettings.parse(path: path, host: Self.host)))
+            } catch {
+                let landmarks = try ServerLandmarks(path: path, host: Self.host)
+                StandardError.write("zeoserver: warning: \(error)\n")
+                return Instance(configuration: path, landmarks: landmarks)
+            }
         } catch {
             StandardError.write("zeoserver: \(error)\n")
             throw ExitCode(ProgramExit.usage)
@@ -33,56 +61,79 @@ struct InstanceOptions: ParsableArguments {
     }
 }
 
-/// Does something with an instance; what goes wrong is said, and ends the program.
-private func attempt(_ body: () throws(InstanceError) -> Void) throws {
-    do throws(InstanceError) {
-        try body()
-    } catch {
-        StandardError.write("zeoserver: \(error)\n")
-        throw ExitCode(error.exitCode)
+/// A command about a server in the background; what goes wrong is said, and ends the program.
+protocol InstanceCommand: ParsableCommand {
+    var options: InstanceOptions { get }
+    func act(on instance: Instance) throws(InstanceError)
+}
+
+extension InstanceCommand {
+    func run() throws {
+        let instance = try options.instance()
+        do throws(InstanceError) {
+            try act(on: instance)
+        } catch {
+            StandardError.write("zeoserver: \(error)\n")
+            throw ExitCode(error.exitCode)
+        }
+    }
+
+    /// Nothing is to be started that would end at once, and nothing stopped for it.
+    fileprivate func check() throws(InstanceError) {
+        let settings: ServerSettings
+        do {
+            settings = try options.settings().settings
+        } catch {
+            // It was said.
+            throw .wrong(["the configuration is wrong"])
+        }
+        let problems = ConfigurationCheck(settings).run().problems
+        guard problems.isEmpty else { throw .wrong(problems) }
+    }
+
+    fileprivate func start(_ instance: Instance) throws(InstanceError) {
+        let (process, log) = try instance.start()
+        print("started, process \(process)" + (log.map { "; its log: \($0)" } ?? ""))
     }
 }
 
-struct StartCommand: ParsableCommand {
+struct StartCommand: InstanceCommand {
     static let configuration = CommandConfiguration(
         commandName: "start", _superCommandName: ServerProgram.name,
         abstract: "Start the server in the background and wait until it answers.")
     @OptionGroup var options: InstanceOptions
 
-    func run() throws {
-        let instance = try options.instance()
-        try attempt { () throws(InstanceError) in
-            if let process = instance.process { return print("already running, process \(process)") }
-            print("started, process \(try instance.start())")
+    func act(on instance: Instance) throws(InstanceError) {
+        let running = try instance.settle { process in
+            print("process \(process) runs and does not answer: waiting for it to end, or to begin")
+            fflush(nil)
         }
+        if let running { return print("already running, process \(running)") }
+        try start(instance)
     }
 }
 
-struct StopCommand: ParsableCommand {
+struct StopCommand: InstanceCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop", _superCommandName: ServerProgram.name,
         abstract: "End the server when its commits have ended, and wait for that.")
     @OptionGroup var options: InstanceOptions
 
-    func run() throws {
-        let instance = try options.instance()
-        try attempt { () throws(InstanceError) in
-            print(try instance.stop() ? "stopped" : "not running")
-        }
+    func act(on instance: Instance) throws(InstanceError) {
+        print(try instance.stop() ? "stopped" : instance.notRunning)
     }
 }
 
-struct RestartCommand: ParsableCommand {
+struct RestartCommand: InstanceCommand {
     static let configuration = CommandConfiguration(
-        commandName: "restart", _superCommandName: ServerProgram.name, abstract: "Stop, then start.")
+        commandName: "restart", _superCommandName: ServerProgram.name,
+        abstract: "Check the configuration, then stop and start the server.")
     @OptionGroup var options: InstanceOptions
 
-    func run() throws {
-        let instance = try options.instance()
-        try attempt { () throws(InstanceError) in
-            _ = try instance.stop()
-            print("started, process \(try instance.start())")
-        }
+    func act(on instance: Instance) throws(InstanceError) {
+        try check()
+        _ = try instance.stop()
+        try start(instance)
     }
 }
 
@@ -94,27 +145,38 @@ struct StatusCommand: ParsableCommand {
 
     func run() throws {
         let instance = try options.instance()
-        guard let process = instance.process else {
-            print("not running")
+        guard let found = instance.find() else {
+            print(instance.notRunning)
             throw ExitCode(ProgramExit.stopped)
         }
-        print("running, process \(process)" + (instance.isAnswering ? "" : ", but it does not answer yet"))
+        var text = "running, process \(found.process)" + (instance.isAnswering ? "" : ", but it does not answer yet")
+        if let file = found.dataFile {
+            let pidFile = instance.landmarks.pidFile.map { "its pid file \($0) is not there or another's" }
+            text += "; \(pidFile ?? "no 'pid-filename' is set"), it was found by its lock on \(file)"
+        }
+        print(text)
     }
 }
 
-struct ReopenCommand: ParsableCommand {
+struct ReopenCommand: InstanceCommand {
     static let configuration = CommandConfiguration(
         commandName: "reopen", _superCommandName: ServerProgram.name,
         abstract: "Have the server open its log files again, after they were renamed.")
     @OptionGroup var options: InstanceOptions
 
-    func run() throws {
-        let instance = try options.instance()
-        guard let process = instance.process else {
-            StandardError.write("zeoserver: not running\n")
-            throw ExitCode(ProgramExit.stopped)
+    func act(on instance: Instance) throws(InstanceError) {
+        guard let process = instance.find()?.process, try instance.signal(process, SIGHUP) else {
+            throw .stopped(instance.notRunning)
         }
-        kill(process, SIGHUP)
+    }
+}
+
+extension Instance {
+    fileprivate var notRunning: String {
+        let place = relativePIDFile.map {
+            "; 'pid-filename' is relative to the directory that the server was started in: looked for \($0)"
+        }
+        return "not running" + (place ?? "")
     }
 }
 
@@ -146,9 +208,32 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var options: InstanceOptions
 
     func run() throws {
-        let instance = try options.instance()
+        let (path, settings) = try options.settings()
         var serving = ServingOptions()
-        serving.configuration = instance.configuration
-        throw ExitCode(ServerRun(instance.settings, serving).run())
+        serving.configuration = path
+        throw ExitCode(ServerRun(settings, serving).run())
+    }
+}
+
+struct CheckCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check", _superCommandName: ServerProgram.name,
+        abstract: "Check the configuration, and say what would be served. Nothing is written.",
+        discussion: """
+            Exit codes: 0 it can be served, 2 the configuration is wrong, 1 anything else keeps it from being served. A \
+            server that runs is not disturbed.
+            """)
+    @OptionGroup var options: InstanceOptions
+
+    func run() throws {
+        let (path, settings) = try options.settings()
+        let result = ConfigurationCheck(settings).run()
+        for line in result.lines { print(line) }
+        for warning in settings.warnings { print("warning: \(warning)") }
+        guard result.problems.isEmpty else {
+            for problem in result.problems { StandardError.write("zeoserver: \(problem)\n") }
+            throw ExitCode(result.exitCode)
+        }
+        print("\(path) can be served")
     }
 }

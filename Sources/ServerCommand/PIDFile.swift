@@ -14,9 +14,11 @@ struct PIDFile {
     init(_ path: String) throws(StorageError) {
         self.path = path
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw .io(path, errno: errno) }
+        guard descriptor >= 0 else { throw .io("pid file \(path)", errno: errno) }
         defer { close(descriptor) }
-        guard FileWriting.write(Array("\(getpid())\n".utf8), to: descriptor) else { throw .io(path, errno: errno) }
+        guard FileWriting.write(Array("\(getpid())\n".utf8), to: descriptor) else {
+            throw .io("pid file \(path)", errno: errno)
+        }
     }
 
     /// Unless another process has put itself there since.

@@ -28,8 +28,8 @@ public struct ServerProgram: ParsableCommand {
             """,
         version: ServerVersion.text,
         subcommands: [
-            InitCommand.self, StartCommand.self, StopCommand.self, RestartCommand.self, StatusCommand.self,
-            ReopenCommand.self, LogtailCommand.self, RunCommand.self, PasswdCommand.self,
+            InitCommand.self, CheckCommand.self, StartCommand.self, StopCommand.self, RestartCommand.self,
+            StatusCommand.self, ReopenCommand.self, LogtailCommand.self, RunCommand.self, PasswdCommand.self,
             CertsCommand.self,
         ])
 
@@ -48,6 +48,12 @@ public struct ServerProgram: ParsableCommand {
         // Chosen here, and not by the parser: it would take an option of a subcommand, such as -C, for this one's.
         let named = arguments.first.flatMap { name in
             Self.configuration.subcommands.first { $0._commandName == name }
+        }
+        if named == nil, let word = arguments.first, !word.hasPrefix("-") {
+            let names = Self.configuration.subcommands.map { $0._commandName }.joined(separator: ", ")
+            StandardError.write("zeoserver: there is no command '\(word)'; there are \(names)\n")
+            StandardError.write("See 'zeoserver --help'.\n")
+            return ProgramExit.usage
         }
         let type: any ParsableCommand.Type = named ?? Self.self
         do {
@@ -68,7 +74,8 @@ public struct ServerProgram: ParsableCommand {
 }
 
 enum ServerVersion {
-    static let text = "zeoserver 0.1.0"
+    static let number = "0.1.0"
+    static let text = "zeoserver \(number)"
 }
 
 /// How the program ends.

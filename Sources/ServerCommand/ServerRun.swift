@@ -6,6 +6,7 @@ internal import ZConfig
 internal import ZEOProtocol
 internal import ZEOServer
 internal import ZODB
+internal import ZODBFile
 
 #if canImport(Glibc)
     internal import Glibc
@@ -43,7 +44,7 @@ struct ServerRun {
         LostPage.watch(files: log.files)
         let code: Int32
         do {
-            try serve(logger, ending)
+            try serve(logger, ending, log.isOnStandardError)
             code = ProgramExit.success
         } catch {
             logger.critical("\(error)")
@@ -86,17 +87,27 @@ struct ServerRun {
             """)
     }
 
-    private func serve(_ logger: Logger, _ ending: Ending) throws {
-        logger.info("\(ServerVersion.text) starts, process \(getpid())")
-        for warning in settings.warnings { logger.warning("\(warning)") }
+    private func serve(_ logger: Logger, _ ending: Ending, _ isOnStandardError: Bool) throws {
+        logger.info("version \(ServerVersion.number) starts, process \(getpid())")
+        for warning in settings.warnings {
+            logger.warning("\(warning)")
+            if !isOnStandardError { StandardError.write("zeoserver: warning: \(warning)\n") }
+        }
+        if settings.log?.isSilent == true {
+            StandardError.write("zeoserver: warning: <eventlog> has no <logfile>: nothing is logged, errors neither\n")
+        }
         var policy = ServicePolicy(settings, threads: options.threads)
         Self.raiseDescriptorLimit(for: policy, logger)
         // Before any storage is opened: a server that is to be protected and cannot be does not begin.
         try policy.secure(by: settings, logger: logger)
         let server: StorageServer
+        let watches: [FileWatch]
         do {
             let storages = try StorageOpener(logger: logger, interruption: ending.interruption).open(settings.storages)
             for storage in storages { try Self.note(storage, logger) }
+            watches = storages.compactMap { served in
+                (served.storage as? FileStorage).map { FileWatch(served.name, $0, logger: logger) }
+            }
             server = try StorageServer(
                 serving: storages, at: settings.addresses.map(Endpoint.init),
                 policy: policy, logger: logger)
@@ -107,7 +118,7 @@ struct ServerRun {
         let monitoring: MonitoringService?
         let pidFile: PIDFile?
         do {
-            monitoring = try self.monitoring(of: server, logger)
+            monitoring = try self.monitoring(of: server, watches, logger)
         } catch {
             server.close()
             throw error
@@ -120,7 +131,7 @@ struct ServerRun {
             throw error
         }
         ServiceManager.notify("READY=1")
-        ending.wait()
+        withExtendedLifetime(watches) { ending.wait() }
         ServiceManager.notify("STOPPING=1")
         // Watchers can see it end, and the file says so to the last.
         server.close(patience: Ending.patience)
@@ -129,7 +140,9 @@ struct ServerRun {
         logger.info("ended")
     }
 
-    private func monitoring(of server: StorageServer, _ logger: Logger) throws(StorageError) -> MonitoringService? {
+    private func monitoring(
+        of server: StorageServer, _ watches: [FileWatch], _ logger: Logger
+    ) throws(StorageError) -> MonitoringService? {
         var options = MonitoringService.Options()
         options.http = settings.httpAddress.map(Endpoint.init)
         options.text = settings.monitorAddress.map(Endpoint.init)
@@ -138,6 +151,7 @@ struct ServerRun {
         options.checks = settings.storages.flatMap { storage in
             storage.storage.directories.map { DiskSpace(of: $0).check }
         }
+        options.checks += watches.map { watch in { watch.check() } }
         return try MonitoringService(server, options, logger: logger)
     }
 }
@@ -150,16 +164,22 @@ final class Ending: Sendable {
     /// Raised when it is asked for, for what is under way before the server serves.
     let interruption = Interruption()
     private let asked = DispatchSemaphore(value: 0)
-    private let isAsked = Mutex(false)
+    /// When it was asked for.
+    private let since = Mutex<ContinuousClock.Instant?>(nil)
+
+    /// What comes within this time is the same request: a supervisor signals a whole group, and then the process in it.
+    private static let grace = Duration.seconds(1)
 
     /// The second time, the process ends at once.
     func begin(_ number: Int32, _ logger: Logger) {
         let name = number == SIGINT ? "SIGINT" : "SIGTERM"
-        let isSecond = isAsked.withLock { isAsked in
-            defer { isAsked = true }
-            return isAsked
+        let now = ContinuousClock.now
+        let before = since.withLock { since in
+            defer { since = since ?? now }
+            return since
         }
-        guard !isSecond else {
+        if let before {
+            guard now - before >= Self.grace else { return }
             logger.critical("ended at once by a second \(name)")
             _exit(ProgramExit.failure)
         }

@@ -60,12 +60,23 @@ struct ServingOptions: ParsableArguments {
         help: ArgumentHelp("How many threads answer clients.", valueName: "count"))
     var threads = 1
 
+    /// Refused with what to do instead; unknown it would be, too.
+    @Option(
+        name: [.customShort("X"), .customLong("override")], parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(visibility: .hidden))
+    var overrides: [String] = []
+
     @Flag(name: .shortAndLong, help: "Log what helps to find an error, too.")
     var verbose = false
 
     mutating func validate() throws {
         guard (1...64).contains(threads) else {
             throw ValidationError("--threads: expected a number from 1 to 64, found \(threads)")
+        }
+        if let override = overrides.first {
+            throw ValidationError(
+                "-X \(override): runzeo's overrides are not taken; write it into the configuration (a copy of it will do), "
+                    + "or use an option: -a, -f, -t, -m, --pid-file, --msgpack")
         }
     }
 

@@ -48,8 +48,12 @@ public struct InstanceFiles: Hashable, Sendable {
             throw SettingsError(.usage("expected the absolute path of an instance, found '\(home)'"), at: nil)
         }
         for path in [home, program, address] { try Self.checkWritable(path) }
+        var socketFolders: [String] = []
         do throws(ValueError) {
-            _ = try ValueType<SocketAddress>.bindingAddress(address)
+            if case .unixSocket(let path) = try ValueType<SocketAddress>.bindingAddress(address) {
+                let folder = ConfigurationHost.directory(of: path)
+                if !folder.isEmpty, !folder.hasPrefix(home + "/var") { socketFolders.append(folder) }
+            }
         } catch {
             throw SettingsError(.value(key: "address", error), at: nil)
         }
@@ -58,11 +62,12 @@ public struct InstanceFiles: Hashable, Sendable {
         directories =
             [("", 0o755), ("etc", 0o755), ("bin", 0o755), ("var", 0o750), ("log", 0o750)].map(Directory.init)
             + (hasBlobs ? [Directory(path: "var/blobs", mode: 0o700)] : [])
+        let unit = ServiceUnit.instance(home, others: socketFolders)
         files = [
             File(
                 path: "etc/zeo.conf", contents: InstanceTexts.configuration(home, address, hasBlobs: hasBlobs),
                 mode: 0o644),
-            File(path: "etc/zeoserver.service", contents: InstanceTexts.unit(home, program), mode: 0o644),
+            File(path: "etc/zeoserver.service", contents: unit.text, mode: 0o644),
             File(path: "bin/runzeo", contents: InstanceTexts.runzeo(home, program), mode: 0o755),
             File(path: "bin/zeoctl", contents: InstanceTexts.zeoctl(home, program), mode: 0o755),
         ]

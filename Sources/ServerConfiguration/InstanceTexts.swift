@@ -93,33 +93,4 @@ enum InstanceTexts {
 
         """
     }
-
-    static func unit(_ home: String, _ program: String) -> String {
-        """
-        # systemctl link \(home)/etc/zeoserver.service && systemctl enable --now zeoserver
-        [Unit]
-        Description=ZEO storage server of \(home)
-        After=network.target
-
-        [Service]
-        ExecStart=\(home)/bin/runzeo
-        ExecReload=/bin/kill -HUP $MAINPID
-        WorkingDirectory=\(home)
-        # The owner of var/ and log/, and not root:
-        #User=zope
-        Restart=on-failure
-        # A commit that runs is finished first.
-        TimeoutStopSec=300
-        LimitNOFILE=65536
-        NoNewPrivileges=true
-        PrivateTmp=true
-        ProtectSystem=strict
-        # And every other place that the configuration names:
-        ReadWritePaths=\(home)/var \(home)/log
-
-        [Install]
-        WantedBy=multi-user.target
-
-        """
-    }
 }

@@ -2,8 +2,13 @@
 public struct LogSettings: Hashable, Sendable {
     /// As Python counts: 10 debug, 20 info, 30 warning, 40 error, 50 critical; below it nothing is logged.
     public var level = 20
-    /// Empty: nothing is logged anywhere.
+    /// Empty: nothing is logged anywhere, unless there are `otherHandlers`.
     public var files: [LogFileSettings] = []
+    /// Handlers that this server does not have, by their types: what only they were to have goes to standard error.
+    public var otherHandlers: [String] = []
+
+    /// Nobody hears of anything, as it was asked for.
+    public var isSilent: Bool { files.isEmpty && otherHandlers.isEmpty }
 
     public init() {}
 }

@@ -6,7 +6,7 @@ extension ConfigurationHost {
     ///
     /// - Parameter environment: its variables; whoever starts the program has them.
     public static func system(environment: [String: String]) -> ConfigurationHost {
-        ConfigurationHost(
+        var host = ConfigurationHost(
             readFile: { (path) throws(UnreadableFile) in try SystemFiles.contents(path) },
             variable: { environment[$0] },
             homeDirectory: { user in
@@ -15,6 +15,11 @@ extension ConfigurationHost {
             },
             isDirectory: { SystemFiles.mode($0).map { $0 & S_IFMT == S_IFDIR } ?? false },
             exists: { SystemFiles.mode($0) != nil })
+        host.obstacle = { path in
+            guard SystemFiles.mode(path) == nil, errno != ENOENT else { return nil }
+            return String(cString: strerror(errno))
+        }
+        return host
     }
 }
 

@@ -137,8 +137,17 @@ extension ShellFailure {
             let isReadOnly = className.hasSuffix("ReadOnlyError")
             guard !isReadOnly else {
                 self.init(
-                    "read-only", .refused, at: place, "the server is read-only: it refuses whoever wants to write",
-                    advice: "without --rw it can be looked at", details: [Detail("class", className)])
+                    "read-only", .refused, at: place,
+                    "the server does not let us write: it is read-only, or its roles let this client read alone",
+                    advice: "without --rw it can be looked at; the server's log says who was refused, and why",
+                    details: [Detail("class", className)])
+                return
+            }
+            guard !className.hasSuffix("AuthError"), isConflict || !message.contains("no role lets this client") else {
+                self.init(
+                    "refused-by-server", .refused, at: place, "the server does not let us in: \(message)",
+                    advice: "the <role> sections or logins of its configuration decide; on its machine, a Unix socket "
+                        + "may be let in (address unix)", details: [Detail("class", className)])
                 return
             }
             self.init(

@@ -12,6 +12,8 @@ public struct ConfigurationHost: Sendable {
     public var isDirectory: @Sendable (_ path: String) -> Bool
     /// Whether there is anything of this path.
     public var exists: @Sendable (_ path: String) -> Bool
+    /// Why it cannot be told whether there is anything of this path, in the words of the system; nil: it can.
+    public var obstacle: @Sendable (_ path: String) -> String? = { _ in nil }
 
     public init(
         readFile: @escaping @Sendable (_ path: String) throws(UnreadableFile) -> [UInt8],

@@ -48,7 +48,7 @@ extension ConfigurationHost {
     }
 
     /// `os.path.dirname`: empty for a bare name.
-    static func directory(of path: String) -> String {
+    public static func directory(of path: String) -> String {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "" }
         let head = path.utf8[...slash]
         var stripped = head

@@ -165,11 +165,30 @@ extension ClientHandler {
     /// Says in the log what this client was refused, and why; the same of one host at most once a minute: clients that
     /// are not let in try again, some of them many times a second.
     func noteRefusal(_ what: String) {
-        let host = peer.lastIndex(of: ":").map { String(peer[..<$0]) } ?? peer
+        isRefused = true
+        let host = identity.address == nil ? "local" : peer.lastIndex(of: ":").map { String(peer[..<$0]) } ?? peer
         let text = identity.suffix + what
         guard let untold = server.refusals.withLock({ $0.admit(text, of: host, at: Clock.now()) }) else { return }
         let more = untold == 0 ? "" : " (and \(untold) times more since this was said last)"
         logger.notice("\(self.name)\(identity.suffix) \(what)\(more)")
+    }
+}
+
+extension ClientHandler {
+    /// Says why a client that leaves before it has registered may have left: Python's clients do it without a word, and try
+    /// again for ever.
+    func noteDeparture() {
+        guard !isRefused, !server.isEnding.load(ordering: .relaxed) else { return }
+        guard connection.dialect != nil else {
+            guard connection.announced.encoding == .messagePack, server.policy.tls == nil || identity.certificate != nil
+            else { return }
+            return noteRefusal(
+                "went away when it was greeted with \(connection.announced): a client of ZEO before 5.1 does not know that "
+                    + "(msgpack is on), or somebody tried the port")
+        }
+        guard server.policy.logins != nil, connection.generation.hasAuthentication, identity.user == nil else { return }
+        noteRefusal(
+            "went away without a login, which this server asks for: 'username' and 'password' in its <zeoclient>")
     }
 }
 

@@ -182,7 +182,9 @@ extension ClientHandler {
             default: true
             }
         }
+        let before = label
         label = kept.isEmpty ? nil : String(String.UnicodeScalarView(kept))
+        if let label, label != before { logger.info("\(peer) calls itself \(label)") }
     }
 
     /// Tells a client that comes back when what it has of an object is not current.

@@ -93,6 +93,12 @@ extension ClientHandler {
             case .failure(let problem): return close(because: problem.text)
             }
             guard head.size <= limit else {
+                if connection.dialect == nil, let bytes = input.getBytes(at: input.readerIndex, length: 4),
+                    let stranger = Stranger(bytes)
+                {
+                    noteRefusal("is not let in: \(stranger.text)")
+                    return close(because: nil)
+                }
                 return close(because: "it announced a message of \(head.size) bytes; the most is \(limit)")
             }
             guard input.readableBytes >= head.length + head.size else { return }

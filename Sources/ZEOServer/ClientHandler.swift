@@ -69,6 +69,8 @@ final class ClientHandler: ChannelInboundHandler {
     var rest = ByteBuffer()
     var held = HeldInput()
     private(set) var isOpen = false
+    /// It was said why it is not let in.
+    var isRefused = false
     /// Nothing more is taken from it: TLS says farewell, and waits for the answer.
     private(set) var isClosing = false
     /// Whether messages are being answered now: then what is to be sent waits for the last of them.
@@ -158,6 +160,8 @@ final class ClientHandler: ChannelInboundHandler {
             for line in served.lines { line.forget(id) }
             served.writing.submit { _ in served.turn.leave(id, served) }
             logger.info("\(name) disconnected")
+        } else if !isClosing {
+            noteDeparture()
         }
         transaction = nil
         incomingBlob = nil

@@ -64,9 +64,12 @@ public final class StorageServer: Sendable {
             }
         }
         var channels: [any Channel] = []
+        var bound: [Endpoint] = []
         for endpoint in endpoints {
             do {
-                channels.append(try Self.listen(at: endpoint, group, core))
+                let listening = try Self.listen(at: endpoint, group, core)
+                channels += listening
+                bound.append(endpoint.bound(to: listening.first))
             } catch {
                 for channel in channels { try? channel.close().wait() }
                 try? group.syncShutdownGracefully()
@@ -75,22 +78,17 @@ public final class StorageServer: Sendable {
             }
         }
         self.channels = channels
-        self.endpoints = zip(endpoints, channels).map { endpoint, channel in
-            guard case .host(let host, port: 0) = endpoint, let port = channel.localAddress?.port else {
-                return endpoint
-            }
-            return .host(host, port: port)
-        }
-        for endpoint in self.endpoints { logger.info("listening at \(endpoint)") }
+        self.endpoints = bound
+        for endpoint in bound { logger.info("listening at \(endpoint.shown)") }
     }
 
     private static func listen(
         at endpoint: Endpoint, _ group: MultiThreadedEventLoopGroup, _ core: ServerCore
-    ) throws -> any Channel {
-        let bootstrap = ServerBootstrap(group: group)
+    ) throws -> [any Channel] {
+        var bootstrap = ServerBootstrap(group: group)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try AcceptPause.add(to: channel, at: endpoint.description, core.logger)
+                    try AcceptPause.add(to: channel, at: endpoint.shown, core.logger)
                 }
             }
             .serverChannelOption(.backlog, value: 1024)
@@ -102,10 +100,10 @@ public final class StorageServer: Sendable {
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 1 << 20, high: 4 << 20))
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+                Peer.name(of: channel).flatMapThrowing { peer in
                     guard let clients = core.clients(of: channel.eventLoop) else { return }
                     let handler = ClientHandler(
-                        core, clients, id: core.newClientID(), peer: Self.name(of: channel.remoteAddress),
+                        core, clients, id: core.newClientID(), peer: peer,
                         ClientIdentity(address: channel.remoteAddress?.clientBytes))
                     if let tls = core.policy.tls {
                         try TLSEntrance.add(tls, before: handler, to: channel)
@@ -114,21 +112,10 @@ public final class StorageServer: Sendable {
                     }
                 }
             }
-        switch endpoint {
-        case .host(let host, let port):
-            return try KeepAlive.apply(to: bootstrap).childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .bind(host: host.isEmpty ? "0.0.0.0" : host, port: port).wait()
-        case .unixSocket(let path):
-            // Taking away what nobody answers at, and nothing else: that of a living server would cut it off.
-            guard !UnixSocket.isAnswering(at: path) else { throw UnixSocket.InUse() }
-            return try bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).wait()
+        if case .host = endpoint {
+            bootstrap = KeepAlive.apply(to: bootstrap).childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
         }
-    }
-
-    /// `10.0.0.7:41022`, `[::1]:41022`, `unix`.
-    private static func name(of address: SocketAddress?) -> String {
-        guard let address, let host = address.ipAddress, let port = address.port else { return "a local client" }
-        return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        return try bootstrap.listen(at: endpoint)
     }
 
     /// Ends it: takes no more clients, finishes the commits under way, lets go the clients, closes the storages. Once; from

@@ -19,7 +19,7 @@ extension DataFile {
         repeat { result = flock(descriptor, LOCK_EX | LOCK_NB) } while result != 0 && errno == EINTR
         guard result != 0 else { return }
         switch errno {
-        case EWOULDBLOCK: throw .locked(lockHolder().map { "\(path) (process \($0))" } ?? path)
+        case EWOULDBLOCK: throw .locked(Self.lockHolder(of: identity).map { "\(path) (process \($0))" } ?? path)
         // A file system without locks: the lock file has to do.
         case ENOLCK, ENOSYS, EINVAL, EOPNOTSUPP: return
         case let number: throw .io("\(path), locking", errno: number)
@@ -32,7 +32,7 @@ extension DataFile {
     /// has other numbers there.
     ///
     /// A line of `/proc/locks`: `1: FLOCK  ADVISORY  WRITE 4711 fd:00:1234 0 EOF`, the device in hexadecimal digits.
-    private func lockHolder() -> Int? {
+    static func lockHolder(of identity: FileIdentity) -> Int? {
         guard let list = try? DataFile("/proc/locks"), let bytes = try? list.bytes(at: 0, count: 1 << 20) else {
             return nil
         }

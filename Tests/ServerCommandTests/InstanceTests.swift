@@ -1,6 +1,9 @@
 import Foundation
 import TestSupport
 import Testing
+import ZEOClient
+import ZEOProtocol
+import ZODB
 
 @Suite("An instance")
 struct InstanceTests {
@@ -69,5 +72,139 @@ struct InstanceTests {
         try "\(getpid())\n".write(toFile: "\(home)/var/ZEO.pid", atomically: true, encoding: .utf8)
         #expect(try zeoserver("status", "-C", configuration).status == 3)
         #expect(try zeoserver("stop", "-C", configuration).output == "not running\n")
+    }
+
+    @Test("is found by the lock on its data when its pid file is lost, and stopped")
+    func lostPIDFile() throws {
+        #expect(try zeoserver("init", home, "127.0.0.1:\(port)").status == 0)
+        defer { _ = try? zeoserver("stop", "-C", configuration) }
+        #expect(try zeoserver("start", "-C", configuration).status == 0)
+        try FileManager.default.removeItem(atPath: "\(home)/var/ZEO.pid")
+        let status = try zeoserver("status", "-C", configuration)
+        #expect(status.status == 0)
+        #expect(status.output.contains("it was found by its lock on \(home)/var/Data.fs"))
+        #expect(try zeoserver("start", "-C", configuration).output.hasPrefix("already running"))
+        #expect(try zeoserver("stop", "-C", configuration).output == "stopped\n")
+    }
+
+    @Test("is stopped though its configuration is wrong by now, and not restarted with that")
+    func wrongByNow() throws {
+        #expect(try zeoserver("init", home, "127.0.0.1:\(port)").status == 0)
+        defer { _ = try? zeoserver("stop", "-C", configuration) }
+        #expect(try zeoserver("start", "-C", configuration).status == 0)
+        let text = try String(contentsOfFile: configuration, encoding: .utf8)
+        let wrong: [(String, String)] = [
+            ("<filestorage 1>\n", "<filestorage 1>\n  bolb-dir x\n"),
+            ("<filestorage 1>\n", "<filestorage 1>\n  create false\n  path /nowhere/Data.fs\n#"),
+            (
+                "</filestorage>\n",
+                "</filestorage>\n<demostorage d>\n<filestorage>\npath \(home)/x\n</filestorage>\n</demostorage>\n"
+            ),
+            ("  address 127", "  address 192.0.2.1:1\n  address 127"),
+        ]
+        for (part, replacement) in wrong {
+            try text.replacing(part, with: replacement).write(toFile: configuration, atomically: true, encoding: .utf8)
+            let restarted = try zeoserver("restart", "-C", configuration)
+            #expect(restarted.status == 2, "\(replacement)")
+            #expect(restarted.errors.contains("nothing was done; a server that runs goes on"))
+            #expect(try zeoserver("status", "-C", configuration).status == 0)
+            #expect(try zeoserver("check", "-C", configuration).status != 0)
+        }
+        try text.replacing("<filestorage 1>", with: "<filestorag 1>")
+            .write(toFile: configuration, atomically: true, encoding: .utf8)
+        let stopped = try zeoserver("stop", "-C", configuration)
+        #expect(stopped.output == "stopped\n")
+        #expect(stopped.errors.contains("<filestorag> is no section"))
+    }
+
+    @Test("says what it would serve, and makes nothing for that")
+    func check() throws {
+        #expect(try zeoserver("init", home, "127.0.0.1:\(port)").status == 0)
+        let names = { try FileManager.default.contentsOfDirectory(atPath: "\(self.home)/var") }
+        let checked = try zeoserver("check", "-C", configuration)
+        #expect(checked.status == 0)
+        #expect(checked.output.contains("listens at 127.0.0.1:\(port)\n"))
+        #expect(checked.output.contains("storage 1: \(home)/var/Data.fs, which will be made, empty\n"))
+        #expect(checked.output.hasSuffix("\(configuration) can be served\n"))
+        #expect(try names() == [])
+        defer { _ = try? zeoserver("stop", "-C", configuration) }
+        let process = try zeoserver("start", "-C", configuration).output.split(separator: " ").last?.dropLast()
+        let again = try zeoserver("check", "-C", configuration)
+        #expect(again.status == 0)
+        #expect(again.output.contains("storage 1: process \(process ?? "") serves \(home)/var/Data.fs now\n"))
+    }
+
+    @Test("whose configuration names no log gets one beside it, and logtail shows it")
+    func defaultLog() throws {
+        let path = try folder.write(
+            """
+            <zeo>
+              address 127.0.0.1:\(port)
+              pid-filename \(folder.path("zeo.pid"))
+            </zeo>
+            <filestorage 1>
+              path \(folder.path("Data.fs"))
+            </filestorage>
+            <eventlog>
+              <syslog>
+              </syslog>
+            </eventlog>
+            """, to: "zeo.conf")
+        defer { _ = try? zeoserver("stop", "-C", path) }
+        let started = try zeoserver("start", "-C", path)
+        #expect(started.output.hasSuffix("; its log: \(folder.path("zeo.log"))\n"))
+        let log = try zeoserver("logtail", "-C", path, "--no-follow").output
+        #expect(log.contains("NOTICE zeoserver storage 1: made a new, empty data file"))
+        #expect(log.contains("WARNING zeoserver \(path):8: <syslog> is not supported"))
+        #expect(log.contains("listening at 127.0.0.1:\(port)"))
+    }
+
+    @Test("is waited for while it ends, and then started")
+    func startWhileEnding() throws {
+        #expect(try zeoserver("init", home, "127.0.0.1:\(port)").status == 0)
+        defer { _ = try? zeoserver("stop", "-C", configuration) }
+        #expect(try zeoserver("start", "-C", configuration).status == 0)
+        let first = try #require(pid_t(try String(contentsOfFile: "\(home)/var/ZEO.pid", encoding: .utf8).dropLast()))
+        // A commit that was voted on keeps it from ending.
+        let client = try ZEOClientStorage(.host("127.0.0.1", port: port), .init(storage: "1", readOnly: false))
+        let transaction = try client.begin(.init())
+        let oid = try #require(try client.newObjectIDs(1).first)
+        try transaction.store([0x80, 3, 0x2e], for: oid, basedOn: .none)
+        _ = try transaction.vote()
+        // Twice, as a supervisor may.
+        kill(first, SIGTERM)
+        kill(first, SIGTERM)
+        while PlainExchange.isListening(port: port) { usleep(20_000) }
+        let arguments = ["start", "-C", configuration]
+        let starting = Background { try BuiltProgram.zeoserver.run(arguments) }
+        _ = try transaction.finish()
+        client.close()
+        let started = try starting.result()
+        #expect(started.status == 0)
+        #expect(started.output.contains("started, process"))
+        #expect(kill(first, 0) != 0)
+    }
+
+    @Test("has an address and a unit that mean the same from wherever it is started")
+    func socket() throws {
+        let outcome = try BuiltProgram.zeoserver.run(["init", home, "./run/../zeo.sock"])
+        #expect(outcome.status == 0)
+        let text = try String(contentsOfFile: configuration, encoding: .utf8)
+        let here = FileManager.default.currentDirectoryPath
+        #expect(text.contains("\n  address \(here)/zeo.sock\n"))
+        let unit = try String(contentsOfFile: "\(home)/etc/zeoserver.service", encoding: .utf8)
+        #expect(unit.contains("ReadWritePaths=\(home)/var \(home)/log \(here)\n"))
+    }
+
+    @Test(
+        "cannot be made where it cannot be, and that is said in words",
+        arguments: [
+            ("gone/site", "the directory that it is to be in does not exist"), ("file", "there is a file of this name"),
+        ])
+    func notMade(name: String, words: String) throws {
+        try folder.write("", to: "file")
+        let outcome = try zeoserver("init", folder.path(name))
+        #expect(outcome.status == 1)
+        #expect(outcome.errors.contains("\(folder.path(name)) cannot be made: \(words)"))
     }
 }

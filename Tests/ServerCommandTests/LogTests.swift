@@ -88,7 +88,7 @@ struct LogTests {
         destination.write(LogRecord(name: "a", level: 20, message: "before", time: 0))
         try FileManager.default.moveItem(atPath: folder.path("zeo.log"), toPath: folder.path("old"))
         destination.write(LogRecord(name: "a", level: 20, message: "still the old one", time: 0))
-        destination.reopen()
+        try destination.reopen()
         destination.write(LogRecord(name: "a", level: 20, message: "after", time: 0))
         #expect(try folder.text("old").contains("still the old one"))
         #expect(try folder.text("zeo.log").hasSuffix("after\n"))

@@ -186,4 +186,60 @@ struct ProgramTests {
             }
         }
     }
+
+    @Test(
+        "says what to do in place of what it does not take",
+        arguments: [
+            (["-X", "zeo/address=1", "-C", "zeo.conf"], "write it into the configuration"),
+            (["frobnicate"], "there is no command 'frobnicate'; there are init, start, stop"),
+        ])
+    func notTaken(arguments: [String], words: String) throws {
+        let outcome = try BuiltProgram.zeoserver.run(arguments)
+        #expect(outcome.status == 2)
+        #expect(outcome.errors.contains(words))
+    }
+
+    @Test("goes on with the log it has when the new one cannot be made, and says so")
+    func reopeningInVain() throws {
+        let server = try ZEOServerProcess()
+        let (log, old) = (server.folder.appending(path: "server.log"), server.folder.appending(path: "old.log"))
+        try FileManager.default.moveItem(at: log, to: old)
+        try FileManager.default.createDirectory(at: log, withIntermediateDirectories: true)
+        kill(server.processID, SIGHUP)
+        let words = "it cannot be opened again; the log goes on where it was"
+        while (try? String(contentsOf: old, encoding: .utf8))?.contains(words) != true, server.isRunning {
+            usleep(20_000)
+        }
+        #expect(try server.terminate() == 0)
+        #expect(try String(contentsOf: old, encoding: .utf8).contains("SIGTERM"))
+        let output = try String(contentsOf: server.folder.appending(path: "output"), encoding: .utf8)
+        #expect(output.contains(words))
+    }
+
+    @Test("listens for IPv4 and IPv6 where no host is named, and names who comes by a Unix socket")
+    func everyAddress() throws {
+        let folder = try ScratchFolder()
+        let port = try FreePort.find()
+        let ready = try DatagramSocket(path: folder.path("notify"))
+        let outcome = try BuiltProgram.zeoserver.run(
+            ["-f", folder.path("Data.fs"), "-a", "\(port)", "-a", folder.path("sock")],
+            environment: ["NOTIFY_SOCKET": folder.path("notify")]
+        ) { process in
+            #expect(ready.receive() == "READY=1")
+            let endpoints: [Endpoint] = [
+                .host("127.0.0.1", port: port), .host("::1", port: port), .unixSocket(path: folder.path("sock")),
+            ]
+            for endpoint in endpoints {
+                #expect(throws: Never.self, "\(endpoint)") {
+                    try ZEOClientStorage(endpoint, .init(storage: "1", label: "me")).close()
+                }
+            }
+            kill(process, SIGTERM)
+        }
+        #expect(outcome.status == 0)
+        #expect(outcome.errors.contains("listening at port \(port) of every address\n"))
+        #expect(outcome.errors.contains("local process \(getpid()) (uid \(getuid())) registered for storage 1"))
+        #expect(outcome.errors.contains("local process \(getpid()) (uid \(getuid())) calls itself me"))
+        #expect(outcome.errors.contains(" [::1]:") && outcome.errors.contains(" 127.0.0.1:"))
+    }
 }

@@ -12,10 +12,19 @@ import ZODBFile
 @Suite("Storages of a configuration")
 struct StorageOpeningTests {
     private let folder: ScratchFolder
-    private let opener = StorageOpener(
-        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, interruption: Interruption())
+    private let opener: StorageOpener
 
-    init() throws { folder = try ScratchFolder() }
+    init() throws {
+        folder = try ScratchFolder()
+        var file = LogFileSettings(destination: .file(folder.path("test.log")))
+        file.format = try #require(LogFormat("%(levelname)s %(message)s"))
+        file.opensLate = true
+        var settings = LogSettings()
+        settings.files = [file]
+        opener = StorageOpener(logger: try EventLog(settings).logger("test"), interruption: Interruption())
+    }
+
+    private var log: String { (try? folder.text("test.log")) ?? "" }
 
     private func open(_ text: String) throws -> [StorageServer.Served] {
         let path = try folder.write(
@@ -32,11 +41,13 @@ struct StorageOpeningTests {
         }
     }
 
-    private func store(_ data: [UInt8], in storage: any Storage) throws {
+    private func store(
+        _ data: [UInt8], in storage: any Storage, basedOn serial: TransactionID = .none
+    ) throws {
         let storage = try #require(storage as? any WritableStorage)
         let transaction = try storage.begin(.init())
         do {
-            try transaction.store(data, for: ObjectID(rawValue: 0), basedOn: .none)
+            try transaction.store(data, for: .root, basedOn: serial)
             _ = try transaction.vote()
             _ = try transaction.finish()
         } catch {
@@ -82,18 +93,83 @@ struct StorageOpeningTests {
         #expect(served.map(\.isReadOnly) == [false, false, false, false, false])
     }
 
-    @Test("the base of a demo storage is made when it is not there, unless it is read-only")
-    func missingBase() throws {
-        let text = "<demostorage>\n <filestorage>\n  path $DIR/base.fs\n </filestorage>\n</demostorage>"
-        let served = try open(text)
-        try store([1], in: served[0].storage)
-        #expect(try served[0].storage.lastTransaction() != .none)
+    @Test(
+        "a base, a read-only file and one with 'create false' are not made when they are missing",
+        arguments: [
+            (
+                "<demostorage>\n<filestorage>\npath $DIR/gone.fs\n</filestorage>\n</demostorage>",
+                "<demostorage> only reads"
+            ),
+            ("<filestorage>\npath $DIR/gone.fs\nread-only true\n</filestorage>", "'read-only true'"),
+            ("<filestorage>\npath $DIR/gone.fs\ncreate false\n</filestorage>", "'create false'"),
+        ])
+    func missing(section: String, why: String) throws {
+        let error = try #require(try failure(section))
+        #expect(error.description.contains("there is no file \(folder.path("gone.fs")), and none is made"))
+        #expect(error.description.contains(why))
+        #expect(error.exitCode == ProgramExit.failure)
+        #expect(folder.names == ["zeo.conf"])
+    }
+
+    @Test("a directory of blobs that is not there is made for a file to be written to alone, and said")
+    func missingBlobs() throws {
+        let path = try madeFile("Data.fs")
+        let section = "<filestorage>\npath \(path)\nblob-dir $DIR/blobs\n</filestorage>"
+        let readOnly = section.replacing("</file", with: "read-only true\n</file")
+        #expect(try failure(readOnly)?.description.contains("no directory of blobs \(folder.path("blobs"))") == true)
+        #expect(!folder.names.contains("blobs"))
+        #expect(try failure(section) == nil)
+        #expect(log.contains("WARNING storage 1: made a new, empty directory for blobs, \(folder.path("blobs"))"))
+    }
+
+    @Test("a new data file is told of, and warned of where another lay before")
+    func newFile() throws {
+        let section = "<filestorage>\npath $DIR/Data.fs\n</filestorage>"
+        #expect(try failure(section) == nil)
+        #expect(log.contains("NOTICE storage 1: made a new, empty data file \(folder.path("Data.fs"))"))
+        let index = try folder.write("", to: "Data.fs.index")
+        try FileManager.default.removeItem(atPath: folder.path("Data.fs"))
+        #expect(try failure(section) == nil)
+        #expect(log.contains("though there is \(index): was the file moved?"))
+    }
+
+    @Test("changes of a demo storage in a file are there again, and the base is as it was")
+    func fileChanges() throws {
+        let base = try madeFile("base.fs")
+        let section = """
+            <demostorage 1>
+             <filestorage>
+              path \(base)
+             </filestorage>
+             <filestorage changes>
+              path $DIR/changes.fs
+             </filestorage>
+            </demostorage>
+            """
+        let bytes = try Data(contentsOf: URL(filePath: base))
+        var served = try open(section)
+        let before = try served[0].storage.lastTransaction()
+        #expect(throws: StorageError.self) { try store([2], in: served[0].storage) }
+        try store([2], in: served[0].storage, basedOn: before)
+        #expect(try served[0].storage.load(.root, at: before).next != nil)
         served[0].storage.close()
-        let base = try FileStorage(folder.path("base.fs"))
-        #expect(try base.lastTransaction() == .none)
-        base.close()
-        let readOnly = text.replacing("base.fs\n", with: "other.fs\n  read-only true\n")
-        #expect(try failure(readOnly) != nil)
+        served = try open(section)
+        #expect(try served[0].storage.load(.root, at: .latest).data == [2])
+        #expect(try served[0].storage.load(.root, at: before).data == [1])
+        let undoable = try #require(served[0].storage as? any UndoableStorage)
+        let transactions = try undoable.transactionLog()
+        let newest = try #require(try transactions.next())
+        #expect(try transactions.next()?.tid == before)
+        let undo = try undoable.begin(.init())
+        #expect(throws: StorageError.self) { try undo.undo(before) }
+        undo.abort()
+        let second = try undoable.begin(.init())
+        try second.undo(newest.tid)
+        _ = try second.vote()
+        _ = try second.finish()
+        #expect(try served[0].storage.load(.root, at: .latest).data == [1])
+        served[0].storage.close()
+        #expect(try Data(contentsOf: URL(filePath: base)) == bytes)
     }
 
     private func madeFile(_ name: String) throws -> String {

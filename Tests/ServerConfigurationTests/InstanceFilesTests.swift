@@ -81,6 +81,34 @@ struct InstanceFilesTests {
         }
     }
 
+    @Test("has the unit of systemd that is shipped, but for who runs it and where")
+    func units() throws {
+        let deploy = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../deploy")
+        for (name, isTemplate) in [("zeoserver.service", false), ("zeoserver@.service", true)] {
+            let shipped = try String(contentsOf: deploy.appending(path: name), encoding: .utf8)
+            #expect(shipped == ServiceUnit.system(isTemplate: isTemplate).text)
+        }
+        func unit(_ home: String, _ address: String = "1") throws -> String {
+            try #require(
+                try InstanceFiles(home: home, address: address).files.first { $0.path == "etc/zeoserver.service" }
+            ).contents
+        }
+        let lines = Set(ServiceUnit.system(isTemplate: false).text.split(separator: "\n"))
+        let own = try unit("/srv/zeo").split(separator: "\n").filter { !lines.contains($0) }
+        #expect(
+            own == [
+                "# systemctl link /srv/zeo/etc/zeoserver.service && systemctl enable --now zeoserver",
+                "Description=ZEO storage server of /srv/zeo", "ExecStart=/srv/zeo/bin/runzeo",
+                "# The owner of var/ and log/, and not root:", "#User=zope", "WorkingDirectory=/srv/zeo",
+                "# And every other place that the configuration names:",
+                "ReadWritePaths=/srv/zeo/var /srv/zeo/log",
+            ])
+        #expect(try unit("/home/zope/zeo").contains("ProtectHome=read-only\n"))
+        #expect(try unit("/tmp/zeo").contains("PrivateTmp=no\n"))
+        #expect(try unit("/srv/zeo", "/run/zeo/sock").contains("ReadWritePaths=/srv/zeo/var /srv/zeo/log /run/zeo\n"))
+        #expect(try unit("/srv/zeo", "/srv/zeo/var/sock").contains("ReadWritePaths=/srv/zeo/var /srv/zeo/log\n"))
+    }
+
     @Test(
         "is refused where its files could not name it",
         arguments: [

@@ -36,7 +36,12 @@ struct FailureTests {
         ),
         (
             .remote(className: "ZODB.POSException.ReadOnlyError", message: ""), .refused, "read-only",
-            "zeoshell: cat: the server is read-only: it refuses whoever wants to write (without --rw it can be looked at)"
+            "zeoshell: cat: the server does not let us write: it is read-only, or its roles let this client read alone (without --rw it can be looked at; the server's log says who was refused, and why)"
+        ),
+        (
+            .remote(className: "ZODB.POSException.StorageError", message: "no role lets this client read storage 1"),
+            .refused, "refused-by-server",
+            "zeoshell: cat: the server does not let us in: no role lets this client read storage 1 (the <role> sections"
         ),
         (.remote(className: "KeyError", message: "m"), .data, "remote", "zeoshell: cat: the server raised KeyError: m"),
         (

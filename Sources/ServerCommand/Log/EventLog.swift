@@ -20,7 +20,8 @@ final class EventLog: Sendable {
     ///   - isVerbose: debugging messages, too.
     /// - Throws: `io` when a file cannot be opened.
     init(_ settings: LogSettings?, isVerbose: Bool = false) throws(StorageError) {
-        let settings = settings ?? .standardError
+        var settings = settings ?? .standardError
+        if settings.files.isEmpty, !settings.otherHandlers.isEmpty { settings.files = LogSettings.standardError.files }
         level = isVerbose ? .debug : Logger.Level(atLeast: settings.level)
         var destinations: [LogDestination] = []
         for file in settings.files { destinations.append(try LogDestination(file)) }
@@ -39,10 +40,24 @@ final class EventLog: Sendable {
         Logger(label: name) { name in EventLogHandler(name: name, log: self) }
     }
 
-    /// Begins the files anew, which something has renamed.
+    /// Begins the files anew, which something has renamed. A file that cannot be opened again goes on as it is, and says
+    /// so.
     func reopen() {
-        for destination in destinations { destination.reopen() }
-        logger("zeoserver").info("log files opened again")
+        var failures: [StorageError] = []
+        for destination in destinations {
+            do throws(StorageError) {
+                try destination.reopen()
+            } catch {
+                failures.append(error)
+            }
+        }
+        let logger = logger("zeoserver")
+        for failure in failures {
+            let text = "\(failure): it cannot be opened again; the log goes on where it was"
+            logger.error("\(text)")
+            StandardError.write("zeoserver: \(text)\n")
+        }
+        if failures.isEmpty { logger.info("log files opened again") }
     }
 
     fileprivate func write(_ event: LogEvent, _ name: String, _ metadata: Logger.Metadata) {

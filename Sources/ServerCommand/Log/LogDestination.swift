@@ -70,13 +70,19 @@ final class LogDestination: Sendable {
     }
 
     /// Begins the file anew: something has renamed it. A file that rotates is rotated, as Python does then.
-    func reopen() {
+    /// - Throws: `io` when it cannot be opened: then the old one is written to.
+    func reopen() throws(StorageError) {
         guard case .file(let path) = settings.destination else { return }
-        state.withLock { state in
+        try state.withLock { (state) throws(StorageError) in
             guard let descriptor = state.descriptor else { return }
-            guard settings.rotation == .none else { return Self.rotate(path, &state, at: LocalTime.now()) }
+            guard settings.rotation == .none else {
+                if let obstacle = FileAccess.obstacle(toWriting: path) {
+                    throw .io("log file \(path)", errno: obstacle.errno)
+                }
+                return Self.rotate(path, &state, at: LocalTime.now())
+            }
             // The old one goes when there is a new one: else there would be no log at all.
-            guard let new = try? Self.open(path) else { return }
+            let new = try Self.open(path)
             close(descriptor)
             state.descriptor = new
         }

@@ -49,7 +49,8 @@ struct CertsCommand: ParsableCommand {
         } catch let error as CertificateFailure {
             throw ValidationError(error.text)
         } catch let error as FileFailure {
-            throw ValidationError(error.description)
+            StandardError.write("zeoserver: \(error)\n")
+            throw ExitCode(ProgramExit.failure)
         }
     }
 
@@ -64,6 +65,8 @@ struct CertsCommand: ParsableCommand {
     private func text(_ made: [String], client: String) -> String {
         """
         Made in \(directory): \(made.isEmpty ? "nothing, all is there" : made.joined(separator: "; "))
+        The directory and the keys are for you alone: a server that runs as another user needs 'chown' for server.pem and
+        server.key, and 'chmod 755' for the directory.
 
         In the <zeo> section of the server:
 

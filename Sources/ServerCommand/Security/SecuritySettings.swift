@@ -41,7 +41,12 @@ extension ServerTLS {
 
 extension DigestLogins {
     init(_ settings: DigestAuthentication, logger: Logger) throws {
-        let file = try PasswordFile(settings.database, logger: logger)
+        let file: PasswordFile
+        do {
+            file = try PasswordFile(settings.database, logger: logger)
+        } catch let error as PasswordDatabaseError {
+            throw FileFailure("authentication-database \(settings.database)", error.description)
+        }
         if let wanted = settings.realm, let found = file.realm, wanted != found {
             throw SecuritySettingsError.otherRealm(settings.database, wanted: wanted, found: found)
         }

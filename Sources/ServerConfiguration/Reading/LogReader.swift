@@ -26,7 +26,11 @@ extension SettingsReader {
             } else {
                 let why = Self.otherHandlers[handler.type] ?? ""
                 warn("<\(handler.type)> is not supported: \(why)", at: handler.location)
+                log.otherHandlers.append(handler.type)
             }
+        }
+        if log.files.isEmpty, !log.otherHandlers.isEmpty {
+            warn("<\(section.type)> has no <logfile>: the log goes to standard error", at: section.location)
         }
         try reader.finish()
         return log

@@ -105,6 +105,15 @@ extension SettingsReader {
         var reader = try SectionReader(section)
         let host = host
         let file = host.existingPath.filter("the path of a file that exists") { !host.isDirectory($0) }
+        for key in ["certificate", "key", "password-file", "authenticate"] {
+            let path = try reader.value(key, .string).map(host.expandingTilde)
+            guard let path, let obstacle = host.obstacle(path) else { continue }
+            throw reader.error(
+                .contradiction(
+                    "\(key): \(path): \(obstacle); the user that the server runs as has to be able to read it, and to "
+                        + "enter its directory"),
+                of: key)
+        }
         let certificate = try reader.required("certificate", file)
         let key = try reader.value("key", file)
         let passwordFile = try reader.value("password-file", file)

@@ -51,9 +51,9 @@ public final class MonitoringService: Sendable {
         ) throws(StorageError) -> Endpoint? {
             guard let endpoint else { return nil }
             do {
-                let channel = try Self.listen(at: endpoint, group, visitors, options, logger, handlers)
-                channels.append(channel)
-                return endpoint.bound(to: channel)
+                let listening = try Self.listen(at: endpoint, group, visitors, options, logger, handlers)
+                channels += listening
+                return endpoint.bound(to: listening.first)
             } catch {
                 for channel in channels { try? channel.close().wait() }
                 try? group.syncShutdownGracefully()
@@ -69,15 +69,15 @@ public final class MonitoringService: Sendable {
             try channel.pipeline.syncOperations.addHandler(MonitorTextHandler(answers))
         }
         self.channels = channels
-        if let http { logger.info("health and metrics at http://\(http)") }
-        if let text { logger.info("monitor at \(text)") }
+        if let http { logger.info("health and metrics over HTTP at \(http.shown)") }
+        if let text { logger.info("monitor at \(text.shown)") }
     }
 
     private static func listen(
         at endpoint: Endpoint, _ group: MultiThreadedEventLoopGroup, _ visitors: Visitors, _ options: Options,
         _ logger: Logger, _ handlers: @escaping @Sendable (any Channel) throws -> Void
-    ) throws -> any Channel {
-        let bootstrap = ServerBootstrap(group: group)
+    ) throws -> [any Channel] {
+        try ServerBootstrap(group: group)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try AcceptPause.add(to: channel, at: endpoint.description, logger)
@@ -93,24 +93,11 @@ public final class MonitoringService: Sendable {
                     try handlers(channel)
                 }
             }
-        switch endpoint {
-        case .host(let host, let port):
-            return try bootstrap.bind(host: host.isEmpty ? "0.0.0.0" : host, port: port).wait()
-        case .unixSocket(let path):
-            return try bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).wait()
-        }
+            .listen(at: endpoint)
     }
 
     public func close() {
         for channel in channels { try? channel.close().wait() }
         try? group.syncShutdownGracefully()
-    }
-}
-
-extension Endpoint {
-    /// With the port that the system chose.
-    fileprivate func bound(to channel: any Channel) -> Endpoint {
-        guard case .host(let host, port: 0) = self, let port = channel.localAddress?.port else { return self }
-        return .host(host, port: port)
     }
 }

@@ -21,6 +21,9 @@ public struct ServerTLS: Sendable {
 
     /// Seconds that a client has for the handshake.
     public var handshakeTimeout: Double = 10
+    /// Seconds up to which somebody who connects and goes without a word has looked at the port; a client without TLS
+    /// waits for longer.
+    public var lookTimeout: Double = 0.3
     let context: NIOSSLContext
     let trust: Trust
 
@@ -55,7 +58,9 @@ public struct ServerTLS: Sendable {
                     setting: "key", path: keyFile, problem: "it is not the key of the certificate in \(certificates)")
             case (NIOSSLError.noSuchFilesystemObject, .directory(let path)):
                 throw ServerTLSError(setting: "authenticate", path: path, problem: "there is no such directory")
-            default: throw ServerTLSError(setting: "certificate", path: certificates, problem: "\(error)")
+            default:
+                throw ServerTLSError(
+                    setting: "certificate", path: certificates, problem: "it and its key cannot be used for TLS")
             }
         }
         self.trust = trust
@@ -73,9 +78,12 @@ public struct ServerTLS: Sendable {
 
     /// NIOSSL does not say why it cannot read a file.
     private static func checkReadable(_ path: String, _ setting: String) throws(ServerTLSError) {
-        guard access(path, R_OK) == 0 else {
-            throw ServerTLSError(setting: setting, path: path, problem: unsafe String(cString: strerror(errno)))
-        }
+        guard access(path, R_OK) != 0 else { return }
+        let number = errno
+        let advice = "; the user that the server runs as has to be able to read it, and its directory"
+        throw ServerTLSError(
+            setting: setting, path: path,
+            problem: unsafe String(cString: strerror(number)) + (number == EACCES ? advice : ""))
     }
 
     private static func key(_ path: String, _ password: [UInt8]?) throws(ServerTLSError) -> NIOSSLPrivateKey {

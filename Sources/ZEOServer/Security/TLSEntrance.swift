@@ -17,6 +17,7 @@ final class TLSEntrance: ChannelInboundHandler, RemovableChannelHandler {
     private let client: ClientHandler
     private var timer: Scheduled<Void>?
     private var hasHeard = false
+    private let since = NIODeadline.now()
     private var isOver = false
 
     init(_ tls: ServerTLS, _ handler: NIOSSLServerHandler, _ client: ClientHandler) {
@@ -69,7 +70,8 @@ final class TLSEntrance: ChannelInboundHandler, RemovableChannelHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard !isOver else { return context.fireErrorCaught(error) }
         let problem = TLSProblem(error, certificate: handler.peerCertificate, trust: tls.trust, hasSpoken: hasHeard)
-        fail(context, problem.text, isNews: problem.isNews)
+        // Who waited is a client that was not spoken to; who went at once has looked at the port.
+        fail(context, problem.text, isNews: problem.isNews || !tls.isLook(since: since))
     }
 
     private func fail(_ context: ChannelHandlerContext, _ why: String, isNews: Bool = true) {
@@ -124,4 +126,10 @@ extension ClientCertificate {
         .commonName: "CN", .organization: "O", .organizationalUnit: "OU", .city: "L", .state: "ST", .country: "C",
         .userId: "UID", .emailAddress: "EMAILADDRESS",
     ]
+}
+
+extension ServerTLS {
+    fileprivate func isLook(since: NIODeadline) -> Bool {
+        NIODeadline.now() - since < .nanoseconds(Int64(lookTimeout * 1e9))
+    }
 }

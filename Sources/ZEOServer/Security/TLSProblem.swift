@@ -21,7 +21,9 @@ struct TLSProblem {
         let known = Self.known.first { said.contains($0.reason) }
         isNews = hasSpoken
         guard hasSpoken else {
-            text = "it went away without a word"
+            text =
+                "it went away without a word: a ZEO client without <ssl> waits to be spoken to, or somebody tried the "
+                + "port"
             return
         }
         if error is IOError || said.contains("EOF during handshake") {
@@ -32,8 +34,14 @@ struct TLSProblem {
         switch known?.cause {
         case .refusedCertificate: text = Self.text(ofRefused: certificate, trust)
         case .other(let explanation): text = explanation
-        case nil: text = "the TLS handshake failed: \(said)"
+        case nil: text = "the TLS handshake failed" + (Self.reason(in: said).map { " (\($0))" } ?? "")
         }
+    }
+
+    /// The library's own word for it, in `…:WRONG_VERSION_NUMBER…`; nil when there is none.
+    private static func reason(in text: String) -> String? {
+        let words: [Substring] = text.split { !$0.isUppercase && $0 != "_" }
+        return words.last { $0.contains("_") && $0.count > 6 }.map { $0.lowercased().replacing("_", with: " ") }
     }
 
     private enum Cause {
@@ -62,15 +70,14 @@ struct TLSProblem {
     ]
 
     private static func text(ofPlainClient first: [UInt8]) -> String {
-        let problem =
-            switch first.prefix(4).map({ $0 }) {
-            case [0, 0, 0, 4] where first.dropFirst(4).elementsEqual("ruok".utf8):
-                "it asks `ruok` without TLS, and this address is for TLS"
-            case let start where start.starts(with: [0, 0, 0]): "it speaks ZEO without TLS: it needs an <ssl> section"
-            case Array("GET ".utf8), Array("POST".utf8), Array("HEAD".utf8): "it speaks HTTP"
-            case Array("PROX".utf8): "it begins with the PROXY protocol, which is not spoken here"
-            default: "it does not speak TLS"
-            }
+        let problem: String
+        if first.prefix(4).elementsEqual([0, 0, 0, 4]), first.dropFirst(4).elementsEqual("ruok".utf8) {
+            problem = "it asks `ruok` without TLS, and this address is for TLS"
+        } else if first.starts(with: [0, 0, 0]) {
+            problem = "it speaks ZEO without TLS: it needs an <ssl> section"
+        } else {
+            problem = Stranger(first)?.text ?? "it does not speak TLS"
+        }
         return "\(problem) (its first bytes: \(Hexadecimal.text(first)))"
     }
 

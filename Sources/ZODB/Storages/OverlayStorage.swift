@@ -33,7 +33,7 @@ public final class OverlayStorage: Storage {
             interruption: interruption)
     }
 
-    private static func randomOID() -> UInt64 { UInt64.random(in: lowestOID..<lowestOID * 2) }
+    static func randomOID() -> UInt64 { UInt64.random(in: lowestOID..<lowestOID * 2) }
 
     /// What the base says of itself, and what was changed.
     public func information() throws(StorageError) -> StorageInformation {
@@ -67,10 +67,11 @@ public final class OverlayStorage: Storage {
         base.close()
     }
 
+    private var below: MemoryStorage.Base { MemoryStorage.Base(storage: base, tid: baseTransaction) }
+
     /// - Throws: `unsupported` where the base cannot do it.
     func baseAs<Capability>(_ capability: Capability.Type, _ what: String) throws(StorageError) -> Capability {
-        guard let base = base as? Capability else { throw .unsupported("\(base.name) cannot \(what)") }
-        return base
+        try below.asking(capability, what)
     }
 }
 
@@ -122,57 +123,25 @@ extension OverlayStorage: UndoableStorage {
     }
 
     public func transactionLog() throws(StorageError) -> any Cursor<TransactionSummary> {
-        let below = try baseAs((any TransactionLogStorage).self, "list its transactions").transactionLog()
-        return ChainedCursor(try changes.transactionLog(), FilteredCursor(below) { $0.tid <= self.baseTransaction })
+        try below.log(below: changes)
     }
 
     public func transactions(
         from first: TransactionID, through last: TransactionID
     ) throws(StorageError) -> any Cursor<TransactionSummary> {
-        let own = try changes.transactions(from: first, through: last)
-        guard first <= baseTransaction else { return own }
-        let below = try baseAs((any TransactionLogStorage).self, "list its transactions")
-        return ChainedCursor(try below.transactions(from: first, through: min(last, baseTransaction)), own)
+        try below.transactions(below: changes, from: first, through: last)
     }
 
     public func records(
         of tid: TransactionID
     ) throws(StorageError) -> (transaction: TransactionSummary, records: any Cursor<TransactionRecord>) {
-        guard tid <= baseTransaction else { return try changes.records(of: tid) }
-        return try baseAs((any TransactionLogStorage).self, "list its transactions").records(of: tid)
+        try below.records(below: changes, of: tid)
     }
 }
 
 extension OverlayStorage: HistoryStorage {
     public func history(of oid: ObjectID, limit: Int) throws(StorageError) -> [HistoryEntry] {
-        var entries: [HistoryEntry] = []
-        do throws(StorageError) {
-            entries = try changes.history(of: oid, limit: limit)
-        } catch .noSuchObject {
-            // Not changed here.
-        }
-        guard entries.count < limit else { return entries }
-        do throws(StorageError) {
-            return entries + (try baseHistory(of: oid, limit: limit - entries.count))
-        } catch .noSuchObject where !entries.isEmpty {
-            return entries
-        }
-    }
-
-    private func baseHistory(of oid: ObjectID, limit: Int) throws(StorageError) -> [HistoryEntry] {
-        let below = try baseAs((any HistoryStorage).self, "tell an object's history")
-        // How many are too young is seen when they are there.
-        var asked = limit
-        while true {
-            let all = try below.history(of: oid, limit: asked)
-            let seen = all.filter { $0.transaction.tid <= baseTransaction }
-            if seen.count >= limit || all.count < asked {
-                guard !seen.isEmpty else { throw .noSuchObject(oid) }
-                return Array(seen.prefix(limit))
-            }
-            let (twice, overflows) = asked.multipliedReportingOverflow(by: 2)
-            asked = overflows ? .max : twice
-        }
+        try below.history(below: changes, of: oid, limit: limit)
     }
 }
 

@@ -15,9 +15,11 @@ test: build peers
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 
-# The same and all that takes longer: every test of ZEO's own, fifty kills, three Zopes behind HAProxy for five minutes.
-test-all: peers
+# The same and all that takes longer: every test of ZEO's own, fifty kills, three Zopes of either age behind HAProxy for
+# five minutes.
+test-all:
 	@WITH_HAPROXY=1 sh scripts/setup.sh
+	@WITH_ZOPE213=1 sh scripts/peers.sh
 	$(SWIFT) build
 	$(SWIFT) build --build-tests
 	ZEOSHELL_TEST_ALL=1 $(SWIFT) test --skip-build

@@ -5,7 +5,8 @@
 #
 # A peer that is already there is left alone. A peer that cannot be made does not stop the others: the reason goes to
 # DIRECTORY/NAME.missing, and the tests that need this peer are reported as skipped, with that reason. Exit status 0
-# even then; a peer made earlier but for other versions is made anew.
+# even then; a peer made earlier but for other versions is made anew. WITH_ZOPE213=1 adds the one that only the longer
+# tests need, which takes minutes to make.
 set -u
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -39,6 +40,8 @@ is_ready() { # NAME REQUIREMENTS
 
 # What a peer must be able to import to be of use.
 modules="ZEO, ZODB"
+# More options for pip.
+options=""
 
 # make_peer NAME REQUIREMENTS VERSION…: the versions of Python that will do, the best first.
 make_peer() {
@@ -67,8 +70,8 @@ make_peer() {
             *) "$python" -m venv "$peers/$name" ;;
         esac
     } >> "$log" 2>&1 || { missing "$name" "cannot make a virtual environment with $python (see $log)"; return; }
-    # shellcheck disable=SC2086  # the requirements are several words
-    if "$peers/$name/bin/python" -m pip install -q --disable-pip-version-check $requirements >> "$log" 2>&1 \
+    # shellcheck disable=SC2086  # the requirements are several words, and so may the options be
+    if "$peers/$name/bin/python" -m pip install -q --disable-pip-version-check $options $requirements >> "$log" 2>&1 \
         && "$peers/$name/bin/python" -c "import $modules" >> "$log" 2>&1; then
         echo "$requirements" > "$peers/$name/peer"
         echo "peer $name: ready"
@@ -99,4 +102,9 @@ make_peer zodb38-py2 "ZODB3==3.8.6 $old" 2.7
 make_peer zodb37-py2 "ZODB3==3.7.0 $old" 2.7
 modules="ZEO, ZODB, Zope2, Products.PluggableAuthService"
 make_peer zope5 "$(grep -v '^#' "$root/scripts/zope5-packages.txt" | tr '\n' ' ')" 3.11 3.12 3.10 3.13
+if [ -n "${WITH_ZOPE213:-}" ]; then
+    # The list is complete; what its packages ask for besides are tools, and a ZServer that is not for this Zope.
+    options="--no-deps"
+    make_peer zope213 "$(grep -v '^#' "$root/scripts/zope213-packages.txt" | tr '\n' ' ')" 2.7
+fi
 exit 0

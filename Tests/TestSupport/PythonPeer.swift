@@ -11,6 +11,8 @@ public struct PythonPeer: Hashable, Sendable, CustomStringConvertible {
     public static let zeo5Python2 = PythonPeer(name: "zeo5-py2", description: "ZEO 5.4.1 on Python 2.7")
     /// Zope 5.13 with ZEO 5.4.1: a server as `zeo5` is, and a site (see `ZopeSite`).
     public static let zope5 = PythonPeer(name: "zope5", description: "Zope 5.13 on Python 3")
+    /// Zope 2.13.30 with ZODB3 3.10.7, a site as `zope5` is; only `make test-all` makes it.
+    public static let zope213 = PythonPeer(name: "zope213", description: "Zope 2.13 on Python 2.7")
     public static let zeo4 = PythonPeer(name: "zeo4", description: "ZEO 4.3.1 on Python 3.6")
     public static let zeo4Python2 = PythonPeer(name: "zeo4-py2", description: "ZEO 4.3.1 on Python 2.7")
     public static let zodb310 = PythonPeer(name: "zodb310-py2", description: "ZODB3 3.10.7 on Python 2.7")

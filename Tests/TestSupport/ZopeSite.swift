@@ -7,16 +7,21 @@ public class ZopeInstance {
     /// Where Zope answers HTTP, on 127.0.0.1.
     public let port: Int
     private let folder: URL
+    private let peer: PythonPeer
     private var process: Process?
     private var lifeline: Pipe?
 
     /// Waits until Zope answers.
     /// - Parameters:
     ///   - folder: a new folder of the instance.
+    ///   - peer: the Zope: `.zope5` or `.zope213`.
     ///   - startsZope: with false it does not run until `start` is called.
-    public init(in folder: URL, clientOf serverPort: Int, startsZope: Bool = true) throws {
+    public init(
+        in folder: URL, clientOf serverPort: Int, peer: PythonPeer = .zope5, startsZope: Bool = true
+    ) throws {
         self.serverPort = serverPort
         self.folder = folder
+        self.peer = peer
         port = try FreePort.find()
         let etc = folder.appending(path: "etc")
         try FileManager.default.createDirectory(at: etc, withIntermediateDirectories: true)
@@ -25,6 +30,7 @@ public class ZopeInstance {
         try """
         instancehome \(folder.path)
         debug-mode off
+        \(peer == .zope213 ? ownServer : "")
         <zodb_db main>
          mount-point /
          <zeoclient>
@@ -46,6 +52,17 @@ public class ZopeInstance {
 
         """
 
+    /// Zope 2 has a web server of its own, which listens before anything is loaded unless it is told not to.
+    private var ownServer: String {
+        """
+        zserver-threads 2
+        <http-server>
+         address 127.0.0.1:\(port)
+         fast-listen off
+        </http-server>
+        """
+    }
+
     private var configuration: URL { folder.appending(path: "etc/zope.conf") }
     private var output: URL { folder.appending(path: "output") }
 
@@ -53,11 +70,13 @@ public class ZopeInstance {
     /// - Throws: `PythonFailure` with what Zope said, when it does not start.
     public func start() throws {
         let process = Process()
-        process.executableURL = PythonPeer.zope5.python
+        process.executableURL = peer.python
+        let script = peer == .zope213 ? "zopesite213.py" : "zopesite.py"
         process.arguments = [
-            URL(filePath: #filePath).deletingLastPathComponent().appending(path: "python/zopesite.py").path,
-            configuration.path, String(port),
+            URL(filePath: #filePath).deletingLastPathComponent().appending(path: "python/\(script)").path,
+            configuration.path,
         ]
+        if peer != .zope213 { process.arguments?.append(String(port)) }
         let lifeline = Pipe()
         process.standardInput = lifeline
         try Data().write(to: output)

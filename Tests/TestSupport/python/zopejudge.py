@@ -1,8 +1,12 @@
 """Whether a Data.fs holds what its managers were told: python zopejudge.py DATA_FS < JSON of zopeload.py
 
-Prints what is missing, a line each, and `read N objects` when every record of the file could be read.
+Prints what is missing and what ZODB's own checks (fstest, fsrefs) complain of, a line each, and `read N objects` when
+every record of the file could be read. Python 2.7 and 3.
 """
+from __future__ import print_function
+
 import json
+import subprocess
 import sys
 
 import ZODB.FileStorage
@@ -32,4 +36,12 @@ while True:
 for transaction in storage.iterator():
     for record in transaction:
         pass
+storage.close()
+for script in "fstest", "fsrefs":
+    # Silent when all is well.
+    command = [sys.executable, "-m", "ZODB.scripts." + script, sys.argv[1]]
+    check = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said = check.communicate()[0].decode("utf-8", "replace").strip()
+    if said or check.returncode:
+        print("%s ends with %s: %s" % (script, check.returncode, said[:2000]))
 print("read %d objects" % count)

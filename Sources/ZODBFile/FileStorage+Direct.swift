@@ -7,28 +7,29 @@ extension FileStorage: DirectLoadStorage {
     public func withRevision<Result>(
         _ oid: ObjectID, before tid: TransactionID, _ body: (RawSpan, TransactionID, TransactionID?) -> Result
     ) throws(StorageError) -> Result {
-        guard let map = writer?.map else {
+        guard writer != nil else {
             let revision = try load(oid, at: tid.predecessor)
             return body(revision.data.span.bytes, revision.serial, revision.next)
         }
-        if let (data, serial) = unsafe currentData(of: oid, before: tid, in: map) {
-            return unsafe body(data.bytes, serial, nil)
+        // It holds the map that the data lies in as long as `body` runs: a pack may put another in its place.
+        let current = state.withLock { state in
+            (position: state.index?.position(of: oid) ?? 0, end: state.end?.position ?? 0, map: state.map)
         }
-        return try newestRecord(of: oid) { (reader, position) throws(StorageError) in
-            var reader = reader
-            reader.map = map
-            return try reader.withRevision(of: oid, from: position, at: tid.predecessor, body)
+        if let map = current.map,
+            let (data, serial) = unsafe currentData(of: oid, before: tid, at: current.position, current.end, in: map)
+        {
+            return withExtendedLifetime(map) { unsafe body(data.bytes, serial, nil) }
+        }
+        return try newestRecord(of: oid, mapped: true) { (reader, position) throws(StorageError) in
+            try reader.withRevision(of: oid, from: position, at: tid.predecessor, body)
         }
     }
 
     /// What nearly every load asks for: the newest revision, with data of its own; nil when it is anything else.
     @inline(__always)
     private func currentData(
-        of oid: ObjectID, before tid: TransactionID, in map: FileMap
+        of oid: ObjectID, before tid: TransactionID, at position: Int, _ end: Int, in map: FileMap
     ) -> (data: UnsafeRawBufferPointer, serial: TransactionID)? {
-        let (position, end) = state.withLock { state in
-            (state.index?.position(of: oid) ?? 0, state.end?.position ?? 0)
-        }
         guard position > 0, position <= end - RecordHeader.fixedSize,
             let head = unsafe map.bytes(at: position, count: RecordHeader.fixedSize)
         else { return nil }

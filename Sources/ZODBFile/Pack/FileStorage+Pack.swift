@@ -138,22 +138,23 @@ struct PackRun {
         try step(.copied)
 
         var done = end
+        var news = PackNews(source, marks, packPosition: packPosition)
         try watch.begin(.catchUp, total: 1, share: 0.04)
-        guard try catchUp(&done, source, marks, packPosition, &copier) else { return .again }
+        guard try catchUp(&done, &news, &copier) else { return .again }
         try copier.sync()
         try step(.caughtUp)
         try IndexFile.write(
             copier.index, position: copier.output.position, generation: storage.fileGeneration, to: files.newIndex,
             calls: storage.calls)
         let indexPosition = copier.output.position
-        guard try catchUp(&done, source, marks, packPosition, &copier) else { return .again }
+        guard try catchUp(&done, &news, &copier) else { return .again }
         try copier.sync()
         try step(.indexWritten)
 
         try watch.begin(.switchOver, total: 1, share: 0.01)
         guard
             let last = try switchOver(
-                done: done, source, marks, packPosition, &copier, file, indexPosition: indexPosition)
+                done: done, &news, &copier, file, indexPosition: indexPosition)
         else { return .again }
         summary.objectsAfter = copier.index.count
         summary.bytesAfter = copier.output.position
@@ -173,16 +174,14 @@ struct PackRun {
 
     /// Copies what was committed since, until little is left; false when it needs what was dropped.
     private func catchUp(
-        _ done: inout Int, _ source: PackSource, _ marks: PackMarks, _ packPosition: Int, _ copier: inout PackCopier
+        _ done: inout Int, _ news: inout PackNews, _ copier: inout PackCopier
     ) throws(StorageError) -> Bool {
         while true {
             try writer.requireUsable()
             let end = try storage.view().end.position
             let rest = end - done
             if rest > 0 {
-                guard try PackMarker.fits(done..<end, after: marks, packPosition: packPosition, source) else {
-                    return false
-                }
+                guard try news.fit(done..<end) else { return false }
                 try copier.copyRest(done..<end)
                 done = end
             }
@@ -193,8 +192,7 @@ struct PackRun {
 
     /// - Returns: the last transaction; nil when one was committed that needs what was dropped.
     private func switchOver(
-        done: Int, _ source: PackSource, _ marks: PackMarks, _ packPosition: Int, _ copier: inout PackCopier,
-        _ file: DataFile, indexPosition: Int
+        done: Int, _ news: inout PackNews, _ copier: inout PackCopier, _ file: DataFile, indexPosition: Int
     ) throws(StorageError) -> TransactionID? {
         try writer.turn.take(storage.options.interruption, isUrgent: true)
         defer { writer.turn.giveBack() }
@@ -207,7 +205,7 @@ struct PackRun {
         try step(.locked)
         let end = view.end.position
         if end > done {
-            guard try PackMarker.fits(done..<end, after: marks, packPosition: packPosition, source) else { return nil }
+            guard try news.fit(done..<end) else { return nil }
             try copier.copyRest(done..<end)
         }
         try copier.sync()

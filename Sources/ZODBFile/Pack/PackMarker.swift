@@ -24,8 +24,8 @@ struct PackMarker: ~Copyable {
     private var stack: [ObjectID] = []
     private var waiting = ObjectIDSet()
     private var isRescuing = false
-    /// Objects made after the pack time that something refers to which is needed.
-    private var younger = ObjectIDSet()
+    /// While the later transactions are gone through: what they have written so far.
+    private var written = ObjectIDSet()
 
     /// - Parameter end: where the last transaction ends that is taken into account.
     init(
@@ -75,10 +75,14 @@ struct PackMarker: ~Copyable {
     /// Notes that something which stays refers to the object.
     private mutating func reach(_ oid: ObjectID, from referrer: ObjectID) throws(StorageError) {
         guard !marks.marked.contains(oid) else { return }
-        if marks.substitutes.count > 0, let position = marks.substitutes.position(of: oid) {
-            // What a later undo has brought back. (Python does not look into it.)
-            guard isRescuing, marks.followed.insert(oid) else { return }
-            return try follow(at: position, of: oid)
+        if isRescuing {
+            // It is not what it was at the pack time any more.
+            guard !written.contains(oid) else {
+                _ = marks.needed.insert(oid)
+                return
+            }
+        } else if marks.substitutes.count > 0, marks.substitutes.position(of: oid) != nil {
+            return
         }
         guard let position = marks.index.position(of: oid) else { return try noteMissing(oid, referrer) }
         let header = try records.header(at: position, of: oid)
@@ -89,11 +93,8 @@ struct PackMarker: ~Copyable {
     }
 
     private mutating func noteMissing(_ oid: ObjectID, _ referrer: ObjectID) throws(StorageError) {
-        guard !isRescuing else {
-            // Made after the pack time, if it is there at all.
-            _ = younger.insert(oid)
-            return
-        }
+        // Python does not look either.
+        guard !isRescuing else { return }
         danglingCount += 1
         if dangling.count < Self.mostDangling {
             dangling.append(PackSummary.Dangling(missing: oid, referrer: referrer))
@@ -144,7 +145,8 @@ struct PackMarker: ~Copyable {
                 guard let target = try scanner.backPointer(), target > 0, target < start else { continue }
                 let oid = scanner.oid
                 if marks.keepsAll {
-                    if marks.index.position(of: oid) != target { _ = marks.addExtra(target) }
+                    // Also of a record that was current: it may say that the object does not exist.
+                    _ = marks.addExtra(target)
                 } else if marks.marked.contains(oid) || marks.substitutes.position(of: oid) != nil {
                     if marks.addExtra(target) { targets.append((target, oid)) }
                 } else {
@@ -158,83 +160,56 @@ struct PackMarker: ~Copyable {
         }
     }
 
-    /// Keeps, of what was garbage at the pack time, all that is referred to by something needed later.
+    /// Keeps, of what was garbage at the pack time, all that a later state needs: an object that something refers to which
+    /// is needed, before it is written anew.
     ///
     /// Nearly always there is no such thing, and one look at the later records says so.
     private mutating func rescue() throws(StorageError) {
         guard try mayHaveToRescue() else { return }
         isRescuing = true
+        marks.knowsNeeded = true
         while true {
-            let before = (marks.marked.count, younger.count, marks.followed.count)
+            let before = (marks.marked.count, marks.needed.count)
             try withReferencesAfterPackTime { (marker, oid, reference) throws(StorageError) in
-                guard marker.isNeeded(oid) else { return }
+                guard marker.marks.marked.contains(oid) || marker.marks.needed.contains(oid) else { return }
                 try marker.reach(reference, from: oid)
                 try marker.followAll()
             }
-            guard (marks.marked.count, younger.count, marks.followed.count) != before else { return }
+            guard (marks.marked.count, marks.needed.count) != before else { return }
         }
     }
 
-    private func isNeeded(_ oid: ObjectID) -> Bool {
-        marks.marked.contains(oid) || younger.contains(oid) || marks.followed.contains(oid)
-    }
-
     private mutating func mayHaveToRescue() throws(StorageError) -> Bool {
-        var mayHaveTo = marks.substitutes.count > 0
-        try withReferencesAfterPackTime { (marker, _, reference) throws(StorageError) in
+        var mayHaveTo = false
+        try withReferencesAfterPackTime { (marker, oid, reference) throws(StorageError) in
             guard !mayHaveTo, !marker.marks.marked.contains(reference) else { return }
             mayHaveTo = try marker.exists(reference)
         }
         return mayHaveTo
     }
 
-    /// Calls `body` with each later record's object, and each object that it refers to.
+    /// Calls `body` with each later record's object, and each object that it refers to; `written` has then all objects of
+    /// the transactions up to that one.
     private mutating func withReferencesAfterPackTime(
         _ body: (inout PackMarker, ObjectID, ObjectID) throws(StorageError) -> Void
     ) throws(StorageError) {
+        written = ObjectIDSet()
+        defer { written = ObjectIDSet() }
         var scanner = try source.scanner(from: start, to: end)
-        var found: [UInt64] = []
-        while try scanner.next() {
-            let oid = scanner.oid
-            guard let data = try records.data(of: scanner.record) else { continue }
-            let bytes = try unsafe records.bytes(data)
-            guard unsafe PackReferences.mayRefer(bytes) else { continue }
-            try unsafe references.read(bytes, of: oid)
-            found = references.found
-            for reference in found { try body(&self, oid, ObjectID(rawValue: reference)) }
-        }
-    }
-
-    // MARK: What was committed meanwhile
-
-    /// Whether a transaction committed since can be added to what stays, or needs something that was to be dropped.
-    ///
-    /// - Parameters:
-    ///   - range: where such transactions stand.
-    static func fits(
-        _ range: Range<Int>, after marks: PackMarks, packPosition: Int, _ source: PackSource
-    ) throws(StorageError) -> Bool {
-        var records = try PackRecords(source, limit: range.upperBound)
-        var references = PackReferences()
-        var scanner = try source.scanner(from: range.lowerBound, to: range.upperBound)
-        while try scanner.next() {
-            let oid = scanner.oid
-            if let target = try scanner.backPointer(), target > 0, target < packPosition {
-                let header = try records.header(at: target, of: oid)
-                guard marks.keeps(oid, at: target, isDeletion: try records.isDeletion(header)) else { return false }
-            }
-            guard !marks.keepsAll, let data = try records.data(of: scanner.record) else { continue }
-            let bytes = try unsafe records.bytes(data)
-            guard unsafe PackReferences.mayRefer(bytes) else { continue }
-            try unsafe references.read(bytes, of: oid)
-            for reference in references.found {
-                let reference = ObjectID(rawValue: reference)
-                guard !marks.marked.contains(reference), !marks.followed.contains(reference),
-                    let position = marks.index.position(of: reference)
+        var found: [(oid: ObjectID, reference: UInt64)] = []
+        while try scanner.nextTransaction() {
+            found.removeAll(keepingCapacity: true)
+            while try scanner.nextRecord() {
+                let oid = scanner.oid
+                _ = written.insert(oid)
+                guard let data = try records.data(of: scanner.record) else { continue }
+                let bytes = try unsafe records.bytes(data)
+                // What cannot be read rescues nothing.
+                guard unsafe PackReferences.mayRefer(bytes), (try? unsafe references.read(bytes, of: oid)) != nil
                 else { continue }
-                if try !records.isDeletion(records.header(at: position, of: reference)) { return false }
+                for reference in references.found { found.append((oid, reference)) }
             }
+            for (oid, reference) in found { try body(&self, oid, ObjectID(rawValue: reference)) }
         }
-        return true
     }
 }

@@ -10,8 +10,10 @@ struct PackMarks: Sendable {
     var keepsAll: Bool
     var marked = ObjectIDSet()
     var substitutes = FileIndex()
-    /// Whose references have been followed.
-    var followed = ObjectIDSet()
+    /// Objects that are not reachable at the pack time, were written after it, and are needed then.
+    var needed = ObjectIDSet()
+    /// Whether `needed` is known; if not, nothing that was written after the pack time refers to what goes.
+    var knowsNeeded = false
     /// Ascending.
     var extras: [UInt64] = []
 

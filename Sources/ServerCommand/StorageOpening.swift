@@ -102,6 +102,8 @@ struct StorageOpener {
             newFileGeneration: file.isReadOnly ? nil : .python3, interruption: interruption,
             progress: progress(of: file.path))
         options.quota = file.quota
+        options.packCollectsGarbage = file.packCollectsGarbage
+        options.packKeepsOld = file.packKeepsOld
         do throws(StorageError) {
             if file.create { try EmptiedFile.empty(file.path, options, logger) }
             return try FileStorage(file.path, options: options)

@@ -20,8 +20,8 @@ final class ServedStorage: Sendable {
     let writing = NIOThreadPool(numberOfThreads: 1)
     /// Everything that reads for longer than a load.
     let reading = NIOThreadPool(numberOfThreads: 1)
-    /// Packs: they take minutes.
-    let packing = NIOThreadPool(numberOfThreads: 1)
+    /// Packs: they take minutes. A second one is told at once that one is under way.
+    let packing = NIOThreadPool(numberOfThreads: 2)
     let turn = CommitTurn()
     let wakeClients: @Sendable (ServedStorage) -> Void
 
@@ -87,6 +87,7 @@ final class ServedStorage: Sendable {
     func close() {
         try? writing.syncShutdownGracefully()
         try? reading.syncShutdownGracefully()
+        (storage as? any PackableStorage)?.cancelPack()
         try? packing.syncShutdownGracefully()
         storage.close()
     }
@@ -139,6 +140,16 @@ final class ServedStorage: Sendable {
         add("connections", .integer(Int64(statistics.connections)))
         if generation <= .v4 { add("verifying_clients", .integer(0)) }
         add("last-transaction", .string(last.hex))
+        if let pack = (storage as? any PackableStorage)?.packProgress {
+            add(
+                "pack",
+                .dict([
+                    .init(.string("phase"), .string(pack.phase.rawValue)),
+                    .init(.string("fraction"), .float(pack.fraction)),
+                    .init(.string("seconds"), .float(pack.elapsed)),
+                    .init(.string("remaining"), pack.remaining.map { .float($0) } ?? .none),
+                ]))
+        }
         return .dict(fields)
     }
 

@@ -10,6 +10,11 @@ public protocol PackableStorage: Storage {
     func cancelPack()
 }
 
+extension StorageError {
+    /// What a storage says when it is asked to pack while it does.
+    public static let alreadyPacking = StorageError.wrongState("Already packing")
+}
+
 extension PackableStorage {
     public var packProgress: PackProgress? { nil }
 

@@ -20,7 +20,7 @@ extension FileStorage: PackableStorage {
             interruptions: [cancellation] + [options.interruption, self.options.interruption].compactMap { $0 },
             report: { progress in options.progress?(progress) })
         try writer.packing.change { (packing) throws(StorageError) in
-            guard packing == nil else { throw .wrongState("Already packing") }
+            guard packing == nil else { throw StorageError.alreadyPacking }
             packing = FileWriter.Packing(watch: watch, cancellation: cancellation)
         }
         defer { writer.packing.change { $0 = nil } }

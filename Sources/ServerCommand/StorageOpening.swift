@@ -120,6 +120,8 @@ struct StorageOpener {
             blobDirectory: blobs, isWritable: !isReadOnly, newFileGeneration: isReadOnly ? nil : place.generation,
             interruption: interruption, progress: progress(of: file.path))
         options.quota = file.quota
+        options.packCollectsGarbage = file.packCollectsGarbage
+        options.packKeepsOld = file.packKeepsOld
         do throws(StorageError) {
             if file.create, !isReadOnly { try EmptiedFile.empty(file.path, options, logger) }
             let storage = try FileStorage(file.path, options: options)

@@ -48,6 +48,10 @@ extension PythonException {
     /// What Python's servers raise for an iterator that is not there.
     public static func keyError(_ value: WireValue) -> PythonException { .builtin("KeyError", [value]) }
     public static func lookupError(_ text: String) -> PythonException { .builtin("LookupError", [.string(text)]) }
+    /// What a FileStorage says of itself.
+    public static func fileStorage(_ text: String) -> PythonException {
+        PythonException("ZODB.FileStorage.FileStorage", "FileStorageError", [.string(text)])
+    }
     public static var readOnly: PythonException { .position("ReadOnlyError") }
     /// Only a login lets a client in.
     public static var notAuthenticated: PythonException {

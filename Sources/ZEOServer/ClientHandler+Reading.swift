@@ -65,7 +65,7 @@ extension ClientHandler {
     func pack(_ time: Double, _ waits: Bool, _ reply: ServerConnection.Reply, _ served: ServedStorage) {
         guard let handle else { return }
         guard let storage = served.storage as? any PackableStorage else {
-            return refuse(reply, PythonException(served.cannot("be packed by this server yet")))
+            return refuse(reply, PythonException(served.cannot("be packed")))
         }
         guard let tid = TransactionID(unixTime: time) else {
             return refuse(reply, .valueError("\(time) is no time to pack to"))
@@ -76,12 +76,12 @@ extension ClientHandler {
         served.packing.submit { _ in
             let failure: PythonException?
             do throws(StorageError) {
-                try storage.pack(to: tid)
+                let summary = try storage.pack(to: tid, PackOptions(progress: served.noteProgress()))
                 failure = nil
-                served.logger.info("(\(served.name)) packed to \(tid)")
+                served.note(summary, tid)
                 server.tellSizes(of: served)
             } catch {
-                failure = PythonException(error)
+                failure = error == .alreadyPacking ? .fileStorage("Already packing") : PythonException(error)
                 served.logger.error("(\(served.name)) the pack failed: \(error)")
             }
             guard waits else { return }
@@ -93,6 +93,41 @@ extension ClientHandler {
 }
 
 extension ServedStorage {
+    /// Notes in the log what a pack comes to.
+    fileprivate func noteProgress() -> @Sendable (PackProgress) -> Void {
+        let phase = Mutex(PackProgress.Phase?.none)
+        return { [logger, name] progress in
+            guard phase.withLock({ last in
+                defer { last = progress.phase }
+                return last != progress.phase
+            }) else { return }
+            logger.info("(\(name)) packing: \(progress.phase.rawValue), after \(Int(progress.elapsed)) s")
+        }
+    }
+
+    fileprivate func note(_ summary: PackSummary, _ tid: TransactionID) {
+        guard summary.outcome == .packed else {
+            if case .nothingToDo(let reason) = summary.outcome {
+                logger.info("(\(name)) nothing to pack to \(tid): \(reason)")
+            }
+            return
+        }
+        func change(_ before: Int?, _ after: Int?) -> String { "\(before ?? 0) to \(after ?? 0)" }
+        logger.info(
+            "(\(name)) packed to \(tid): \(change(summary.objectsBefore, summary.objectsAfter)) objects, \(change(summary.bytesBefore, summary.bytesAfter)) bytes"
+        )
+        if let first = summary.dangling.first {
+            logger.warning(
+                "(\(name)) \(summary.danglingCount) references lead to objects that are not there; the first: \(first.referrer) to \(first.missing)"
+            )
+        }
+        if summary.rescued > 0 {
+            logger.notice(
+                "(\(name)) \(summary.rescued) objects were garbage at that time and are referred to again: they were kept")
+        }
+        for text in summary.notes { logger.warning("(\(name)) \(text)") }
+    }
+
     func cannot(_ what: String) -> StorageError { .unsupported("storage \(name) cannot \(what)") }
 
     /// Transactions that can be undone, newest first: of those that pass the filter the ones numbered `first ..< last`, or,

@@ -24,8 +24,8 @@ final class ServedStorage: Sendable {
     let reading = WorkLine(threads: 2)
     /// Blobs, in and out.
     let blobs = WorkLine(threads: 2)
-    /// Packs: they take minutes.
-    let packing = NIOThreadPool(numberOfThreads: 1)
+    /// Packs: they take minutes. A second one is told at once that one is under way.
+    let packing = NIOThreadPool(numberOfThreads: 2)
     let turn = CommitTurn()
     var lines: [WorkLine] { [loading, reading, blobs] }
     let wakeClients: @Sendable (ServedStorage) -> Void
@@ -96,6 +96,7 @@ final class ServedStorage: Sendable {
     func close() {
         try? writing.syncShutdownGracefully()
         for line in lines { line.close() }
+        (storage as? any PackableStorage)?.cancelPack()
         try? packing.syncShutdownGracefully()
         storage.close()
     }
@@ -148,6 +149,16 @@ final class ServedStorage: Sendable {
         add("connections", .integer(Int64(statistics.connections)))
         if generation <= .v4 { add("verifying_clients", .integer(0)) }
         add("last-transaction", .string(last.hex))
+        if let pack = (storage as? any PackableStorage)?.packProgress {
+            add(
+                "pack",
+                .dict([
+                    .init(.string("phase"), .string(pack.phase.rawValue)),
+                    .init(.string("fraction"), .float(pack.fraction)),
+                    .init(.string("seconds"), .float(pack.elapsed)),
+                    .init(.string("remaining"), pack.remaining.map { .float($0) } ?? .none),
+                ]))
+        }
         return .dict(fields)
     }
 }

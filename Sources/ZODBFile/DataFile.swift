@@ -1,3 +1,4 @@
+internal import Synchronization
 package import ZODB
 
 #if canImport(Glibc)
@@ -21,7 +22,9 @@ package final class DataFile: Sendable {
         case replacing(permissions: UInt32)
     }
 
-    package let path: String
+    /// The name it was opened by, or was given since.
+    package var path: String { name.withLock { $0 } }
+    private let name: Mutex<String>
     /// Which file it is, whatever its name.
     package let identity: FileIdentity
     let descriptor: Int32
@@ -51,13 +54,16 @@ package final class DataFile: Sendable {
             _ = Self.closeDescriptor(descriptor)
             throw .io(path, errno: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
         }
-        self.path = path
+        name = Mutex(path)
         self.descriptor = descriptor
         self.calls = calls
         self.identity = FileIdentity(status)
     }
 
     deinit { _ = Self.closeDescriptor(descriptor) }
+
+    /// Somebody has renamed it.
+    func noteRenaming(to path: String) { name.withLock { $0 = path } }
 
     private static func closeDescriptor(_ descriptor: Int32) -> Int32 { close(descriptor) }
 

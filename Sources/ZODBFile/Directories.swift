@@ -48,6 +48,53 @@ enum Directories {
         guard chmod(path, 0o444) == 0 else { throw .io(path, errno: errno) }
     }
 
+    /// Gives the file another name beside its own.
+    static func link(_ path: String, to target: String) throws(StorageError) {
+        guard hardLink(path, target) == 0 else { throw .io("\(path), linking to \(target)", errno: errno) }
+    }
+
+    /// Removes a directory when it is empty; whether it did.
+    static func removeEmpty(_ path: String) -> Bool { rmdir(path) == 0 }
+
+    /// The names in a directory, `.` and `..` apart; nil when there is no such directory.
+    static func names(in path: String) throws(StorageError) -> [String]? {
+        guard let directory = unsafe opendir(path) else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw .io(path, errno: errno)
+        }
+        defer { unsafe closedir(directory) }
+        var names: [String] = []
+        while let entry = unsafe readdir(directory) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                unsafe String(cString: UnsafeRawPointer(pointer).assumingMemoryBound(to: CChar.self))
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    /// Removes a directory with all that is in it. Symbolic links are removed, not followed.
+    static func removeTree(_ path: String) throws(StorageError) {
+        if unlink(path) == 0 || errno == ENOENT { return }
+        for name in try names(in: path) ?? [] { try removeTree("\(path)/\(name)") }
+        guard rmdir(path) == 0 || errno == ENOENT else { throw .io("\(path), removing", errno: errno) }
+    }
+
+    /// The path without symbolic links; as it is when there is nothing there.
+    static func resolved(_ path: String) -> String {
+        guard let resolved = unsafe realpath(path, nil) else { return path }
+        defer { unsafe free(resolved) }
+        return unsafe String(cString: resolved)
+    }
+
+    private static func hardLink(_ path: String, _ target: String) -> Int32 {
+        #if canImport(Glibc)
+            Glibc.link(path, target)
+        #else
+            Musl.link(path, target)
+        #endif
+    }
+
     private static func move(_ path: String, _ target: String) -> Int32 {
         #if canImport(Glibc)
             Glibc.rename(path, target)

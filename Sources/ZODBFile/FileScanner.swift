@@ -38,9 +38,9 @@ public struct FileScanner: ~Copyable {
     public private(set) var timeReductions = 0
 
     init(
-        _ file: DataFile, from start: Int, to limit: Int, _ kind: Limit, watch: ScanWatch? = nil
+        _ file: DataFile, from start: Int, to limit: Int, _ kind: Limit, watch: ScanWatch? = nil, map: FileMap? = nil
     ) throws(StorageError) {
-        window = try FileWindow(file, from: start, limit: limit, expected: limit - start, watch: watch)
+        window = try FileWindow(file, from: start, limit: limit, expected: limit - start, watch: watch, map: map)
         self.limit = limit
         self.kind = kind
         position = start
@@ -80,6 +80,21 @@ public struct FileScanner: ~Copyable {
         }
         let bytes = try unsafe window.bytes(at: record.dataPosition, count: Int(record.dataSize))
         return try unsafe body(bytes.bytes)
+    }
+
+    /// The current record's back pointer; 0 for one that says that the object does not exist, nil for one with data.
+    mutating func backPointer() throws(StorageError) -> Int? {
+        guard record.dataSize == 0 else { return nil }
+        let pointer: UInt64 = try unsafe window.bytes(at: record.dataPosition, count: 8).bigEndian(0)
+        guard pointer < UInt64(record.position) else {
+            throw damage("position of an older record", "\(pointer), not before this one", at: record.dataPosition)
+        }
+        return Int(pointer)
+    }
+
+    /// Bytes of the current transaction, or before it; valid until the next call.
+    mutating func bytes(at offset: Int, count: Int) throws(StorageError) -> UnsafeRawBufferPointer {
+        try unsafe window.bytes(at: offset, count: count)
     }
 
     /// Steps to the next record of this transaction; false at its end.
@@ -191,7 +206,7 @@ public struct FileScanner: ~Copyable {
         return try end(.garbage(at: position, bytes: limit - position))
     }
 
-    private func damage(_ field: String, _ found: String, at offset: Int) -> StorageError {
+    func damage(_ field: String, _ found: String, at offset: Int) -> StorageError {
         .corrupt(window.file.path, FormatError(.invalid(field: field, found: found), at: offset))
     }
 }

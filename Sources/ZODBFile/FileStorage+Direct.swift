@@ -8,15 +8,18 @@ extension FileStorage: DirectLoadStorage {
         _ oid: ObjectID, before tid: TransactionID, steps: inout Int,
         _ body: (RawSpan, TransactionID, TransactionID?) -> Result
     ) throws(StorageError) -> Result? {
-        let map = writer?.map
-        if let map, let (data, serial) = unsafe currentData(of: oid, before: tid, in: map) {
-            return unsafe body(data.bytes, serial, nil)
+        // It holds the map that the data lies in as long as `body` runs: a pack may put another in its place.
+        let current = state.withLock { state in
+            (position: state.index?.position(of: oid) ?? 0, end: state.end?.position ?? 0, map: state.map)
+        }
+        if let map = current.map,
+            let (data, serial) = unsafe currentData(of: oid, before: tid, at: current.position, current.end, in: map)
+        {
+            return withExtendedLifetime(map) { unsafe body(data.bytes, serial, nil) }
         }
         do throws(StorageError) {
-            return try newestRecord(of: oid) { (reader, position) throws(StorageError) in
-                var reader = reader
-                reader.map = map
-                return try reader.withRevision(of: oid, from: position, at: tid.predecessor, steps: &steps, body)
+            return try newestRecord(of: oid, mapped: true) { (reader, position) throws(StorageError) in
+                try reader.withRevision(of: oid, from: position, at: tid.predecessor, steps: &steps, body)
             }
         } catch .interrupted where steps < 0 {
             return nil
@@ -26,11 +29,8 @@ extension FileStorage: DirectLoadStorage {
     /// What nearly every load asks for: the newest revision, with data of its own; nil when it is anything else.
     @inline(__always)
     private func currentData(
-        of oid: ObjectID, before tid: TransactionID, in map: FileMap
+        of oid: ObjectID, before tid: TransactionID, at position: Int, _ end: Int, in map: FileMap
     ) -> (data: UnsafeRawBufferPointer, serial: TransactionID)? {
-        let (position, end) = state.withLock { state in
-            (state.index?.position(of: oid) ?? 0, state.end?.position ?? 0)
-        }
         guard position > 0, position <= end - RecordHeader.fixedSize,
             let head = unsafe map.bytes(at: position, count: RecordHeader.fixedSize)
         else { return nil }

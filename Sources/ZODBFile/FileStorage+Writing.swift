@@ -55,7 +55,7 @@ extension FileStorage: WritableStorage {
     }
 
     /// - Throws: `wrongState` when the file is not as this storage left it: somebody does not respect the lock.
-    private func requireUndisturbed(_ view: View, _ writer: FileWriter) throws(StorageError) {
+    func requireUndisturbed(_ view: View, _ writer: FileWriter) throws(StorageError) {
         guard FileIdentity(path: name) == view.file.identity else {
             throw .wrongState("\(name): another file has been put in its place; close it and open it again")
         }
@@ -85,6 +85,9 @@ extension FileStorage: WritableStorage {
             try Directories.sync(Directories.parent(of: path))
         }
         try file.lock()
+        // A pack that ended in between has put another file in its place.
+        guard FileIdentity(path: path) == file.identity else { throw .locked(path) }
+        PackedFiles(dataFile: path).cleanUp(file)
         let generation: PythonGeneration
         if let existing = try checkMagic(of: file) {
             generation = existing
@@ -138,6 +141,7 @@ extension FileStorage: WritableStorage {
     /// the lock given back.
     func closeWriter() {
         guard let writer else { return }
+        cancelPack()
         let isUsable = writer.core.change { core in
             let isUsable = core.obstacle == nil
             core.obstacle = core.obstacle ?? "the storage is closed"
@@ -147,6 +151,7 @@ extension FileStorage: WritableStorage {
             }
             return isUsable
         }
+        writer.packing.wait { $0 == nil ? () : nil }
         writer.endFlusher()
         if isUsable, isIndexToBeSaved(writer) { saveIndex() }
         writer.file.unlock()

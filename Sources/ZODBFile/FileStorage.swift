@@ -37,6 +37,12 @@ public final class FileStorage: Storage {
         /// Told now and then how far a scan of the file has come, on the thread that caused the scan. It must not call
         /// the storage.
         public var progress: (@Sendable (ScanProgress) -> Void)?
+        /// Whether a pack drops objects that nothing refers to, unless it is told.
+        public var packCollectsGarbage = true
+        /// Whether a pack leaves the file as it was as `.old`, unless it is told.
+        public var packKeepsOld = true
+        /// Called at each step of a pack: for tests.
+        package var packStep: (@Sendable (PackStep) throws(StorageError) -> Void)?
         /// How many bytes of a transaction in progress are kept in memory.
         package var stagingLimit = StagedRecords.memoryLimit
 
@@ -68,6 +74,8 @@ public final class FileStorage: Storage {
     struct State: Sendable {
         /// nil when the storage is closed.
         var file: DataFile?
+        /// Of a file opened for writing; nil where it cannot be mapped, or is not to be.
+        var map: FileMap?
         /// nil for a file of 0 bytes.
         var generation: PythonGeneration?
         var end: FileEnd?
@@ -78,12 +86,15 @@ public final class FileStorage: Storage {
         var replacements = 0
         /// Where transactions begin that were listed lately: `log` is followed by `show`.
         var positions: [TransactionID: Int] = [:]
+        /// The last transaction when it was packed: perhaps nothing of it is left.
+        var lastPacked = TransactionID.none
     }
 
     /// The committed part of the file at one moment.
     struct View: Sendable {
         var file: DataFile
         var end: FileEnd
+        var map: FileMap?
 
         var transactions: TransactionReader { TransactionReader(file: file, end: end.position) }
     }
@@ -123,7 +134,8 @@ public final class FileStorage: Storage {
         } else {
             blobs = nil
         }
-        state = Mutex(State(file: opened.file, generation: opened.generation))
+        let map = options.isWritable && options.mapsFile ? opened.file.map() : nil
+        state = Mutex(State(file: opened.file, map: map, generation: opened.generation))
         if let writer {
             try prepareForWriting(writer)
             blobs?.removeLeftovers()
@@ -163,6 +175,7 @@ public final class FileStorage: Storage {
         closeWriter()
         state.withLock { state in
             state.file = nil
+            state.map = nil
             state.index = nil
             state.peek = .unusable
             state.positions = [:]
@@ -175,7 +188,7 @@ public final class FileStorage: Storage {
     func knownView() throws(StorageError) -> View? {
         try state.withLock { (state) throws(StorageError) -> View? in
             guard let file = state.file else { throw .unsupported("\(name): the storage is closed") }
-            return state.end.map { View(file: file, end: $0) }
+            return state.end.map { View(file: file, end: $0, map: state.map) }
         }
     }
 
@@ -210,7 +223,7 @@ public final class FileStorage: Storage {
     private func lookUpAtOnce(_ oid: ObjectID) -> (view: View, position: Int?)? {
         state.withLock { state in
             guard let file = state.file, let end = state.end, state.index != nil else { return nil }
-            return (View(file: file, end: end), state.index?.position(of: oid))
+            return (View(file: file, end: end, map: state.map), state.index?.position(of: oid))
         }
     }
 
@@ -223,7 +236,7 @@ public final class FileStorage: Storage {
             try requireIndex()
             let snapshot = state.withLock { state -> (View, FileIndex)? in
                 guard let file = state.file, let end = state.end, let index = state.index else { return nil }
-                return (View(file: file, end: end), index)
+                return (View(file: file, end: end, map: state.map), index)
             }
             if let snapshot { return snapshot }
         }
@@ -243,7 +256,10 @@ public final class FileStorage: Storage {
 // MARK: Loading
 
 extension FileStorage {
-    public func lastTransaction() throws(StorageError) -> TransactionID { try view().end.last?.tid ?? .none }
+    public func lastTransaction() throws(StorageError) -> TransactionID {
+        let last = try view().end.last?.tid ?? .none
+        return max(last, state.withLock { $0.lastPacked })
+    }
 
     /// Objects known to the index, deleted ones that no pack has removed included.
     public func objectCount() throws(StorageError) -> Int {
@@ -261,22 +277,25 @@ extension FileStorage {
     ///
     /// An index that leads to another object's record is wrong, however well it passed its checks: the file is scanned
     /// then, once, and the new index used.
+    /// - Parameter mapped: Where there is a map, the reader uses it.
     func newestRecord<Result>(
-        of oid: ObjectID, _ body: (RecordReader, Int) throws(StorageError) -> Result
+        of oid: ObjectID, mapped: Bool = false, _ body: (RecordReader, Int) throws(StorageError) -> Result
     ) throws(StorageError) -> Result {
         let (view, position) = try lookUp(oid)
         guard let position else { throw .noSuchObject(oid) }
         do throws(StorageError) {
-            return try body(recordReader(for: view), position)
+            return try body(recordReader(for: view, mapped: mapped), position)
         } catch .corrupt(let what, let error) {
             guard try discardSavedIndex(that: oid, at: position, in: view) else { throw .corrupt(what, error) }
         }
         let (rebuiltView, rebuiltPosition) = try lookUp(oid)
         guard let rebuiltPosition else { throw .noSuchObject(oid) }
-        return try body(recordReader(for: rebuiltView), rebuiltPosition)
+        return try body(recordReader(for: rebuiltView, mapped: mapped), rebuiltPosition)
     }
 
-    func recordReader(for view: View) -> RecordReader {
-        RecordReader(file: view.file, end: view.end.position, interruption: options.interruption)
+    func recordReader(for view: View, mapped: Bool = false) -> RecordReader {
+        RecordReader(
+            file: view.file, end: view.end.position, interruption: options.interruption,
+            map: mapped ? view.map : nil)
     }
 }

@@ -9,10 +9,13 @@ internal import ZODB
 
 /// A part of a file in memory that moves on with its reader: one `pread` for 256 KiB instead of one for each field.
 ///
-/// (A mapping would be as fast, and a file truncated under it would kill the program.)
+/// (A mapping would be as fast, and a file truncated under it would kill the program. Of a file that is locked for a pack it
+/// may be one: then nothing is copied, and there is no slack behind the file's end.)
 struct FileWindow: ~Copyable {
     /// Larger windows leave the processor's cache: 4 MiB cost 10 % more.
     static let defaultSize = 256 << 10
+    /// How much of a map is handed out between two looks at the watch.
+    private static let mapStep = 4 << 20
     /// Readable bytes behind the data, whatever they hold: a fast reader may look at an argument that is not there.
     static let slack = 16
 
@@ -20,6 +23,8 @@ struct FileWindow: ~Copyable {
     /// Where the file ends for this reader.
     let limit: Int
     private let watch: ScanWatch?
+    /// Where there is one, `memory` is it.
+    private let map: FileMap?
 
     private var memory: UnsafeMutableRawPointer
     private var capacity: Int
@@ -28,18 +33,27 @@ struct FileWindow: ~Copyable {
     private var filled = 0
 
     /// - Parameter expected: how many bytes are likely to be read in all; a small number saves memory.
-    init(_ file: DataFile, from start: Int, limit: Int, expected: Int = .max, watch: ScanWatch? = nil)
-        throws(StorageError)
-    {
+    init(
+        _ file: DataFile, from start: Int, limit: Int, expected: Int = .max, watch: ScanWatch? = nil,
+        map: FileMap? = nil
+    ) throws(StorageError) {
         self.file = file
         self.limit = limit
         self.watch = watch
+        if let map, let base = unsafe map.bytes(at: 0, count: limit)?.baseAddress {
+            self.map = map
+            unsafe memory = UnsafeMutableRawPointer(mutating: base)
+            capacity = 0
+            self.start = 0
+            return
+        }
+        self.map = nil
         self.start = start
         capacity = min(Self.defaultSize, max(512, min(expected, limit - start)))
         memory = try unsafe Self.allocate(capacity, for: file)
     }
 
-    deinit { unsafe free(memory) }
+    deinit { if map == nil { unsafe free(memory) } }
 
     /// `count` bytes of the file at `offset`, valid until the next call.
     /// - Throws: `corrupt` when they reach beyond `limit`, `interrupted`, `io`.
@@ -60,6 +74,10 @@ struct FileWindow: ~Copyable {
             throw .corrupt(file.path, FormatError(.truncated(needed: count, available: available), at: offset))
         }
         try watch?.check(at: offset)
+        if map != nil {
+            filled = min(limit, max(filled, offset + count + Self.mapStep))
+            return
+        }
 
         let skipped = offset - start
         let kept = (0..<filled).contains(skipped) ? filled - skipped : 0

@@ -40,23 +40,33 @@ final class FileWriter: Sendable {
 
     let name: String
     let lock: LockFile
-    let file: DataFile
-    /// nil where the file cannot be mapped, or is not to be.
-    let map: FileMap?
+    /// The data file. A pack puts another in its place, while it has the turn and nothing is pending.
+    var file: DataFile { currentFile.withLock { $0 } }
+    private let currentFile: Mutex<DataFile>
     let turn = CommitTurn()
     /// Held while the file's end is written or cut; neither loads nor flushes hold it.
     let core: Monitor<Core>
     let oids = Mutex(OIDs())
     /// What was found behind the last transaction when the file was opened, and the file it was moved to.
     let rescuedTail = Mutex<RescuedTail?>(nil)
+    /// The pack under way.
+    let packing = Monitor<Packing?>(nil)
+
+    struct Packing: Sendable {
+        let watch: PackWatch
+        /// Raised, it ends the pack.
+        let cancellation: Interruption
+    }
 
     init(_ name: String, lock: LockFile, file: DataFile, _ options: FileStorage.Options) {
         self.name = name
         self.lock = lock
-        self.file = file
-        map = options.mapsFile ? file.map() : nil
+        currentFile = Mutex(file)
         core = Monitor(Core(pending: PendingTransactions(flushesBeforeMark: options.flushesBeforeMark)))
     }
+
+    /// - Precondition: the caller has the turn, and nothing is pending.
+    func replace(_ file: DataFile) { currentFile.withLock { $0 = file } }
 
     /// - Throws: `wrongState` when an error before, or `close`, has ended writing.
     func requireUsable() throws(StorageError) {

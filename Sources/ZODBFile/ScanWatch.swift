@@ -20,9 +20,12 @@ struct ScanWatch: Sendable {
     var total: Int
     var interruption: Interruption?
     var progress: (@Sendable (ScanProgress) -> Void)?
+    /// Of a pack, which has more to look at.
+    var pack: PackWatch?
 
     func check(at offset: Int) throws(StorageError) {
         try interruption?.check()
+        try pack?.advance(to: offset)
         progress?(ScanProgress(task: task, done: offset, total: total))
     }
 }

@@ -36,15 +36,12 @@ struct OwnTests {
         }
     }
 
-    /// FileStorage does not pack yet: tests that pack wait for it.
-    static let waiting = ["[Pp]ack", "IExternalGC"]
     static let everything = ProcessInfo.processInfo.environment["ZEOSHELL_TEST_ALL"] == "1"
 
     @Test("what passes with Python's own server passes with ours", arguments: Run.all.filter(\.peer.isReady))
     func own(_ run: Run) throws {
         var arguments = ["--server", BuiltProgram.zeoserver.url.path, "--list", run.list.path]
         if run.messagePack { arguments.append("--msgpack") }
-        for pattern in Self.waiting { arguments += ["--except", pattern] }
         if !Self.everything {
             // Half a minute or more each: they are for the full run.
             for pattern in ["test_race_", "invalidations_while_connecting"] { arguments += ["--except", pattern] }

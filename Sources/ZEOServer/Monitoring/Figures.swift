@@ -1,3 +1,5 @@
+public import ZODB
+
 /// What a storage's clients have done, and what they are at.
 public struct StorageFigures: Hashable, Sendable {
     public var name: String
@@ -21,6 +23,8 @@ public struct StorageFigures: Hashable, Sendable {
     public var size: Int?
     public var objects: Int?
     public var isReadOnly = false
+    /// The pack under way.
+    public var pack: PackProgress?
     /// Why the storage does not answer; nil: it does.
     public var failure: String?
 

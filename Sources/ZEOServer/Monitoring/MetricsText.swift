@@ -1,3 +1,5 @@
+internal import ZODB
+
 /// Figures as OpenMetrics has them: what Prometheus and its likes collect.
 ///
 /// Source: OpenMetrics 1.0, "Text format".
@@ -46,6 +48,10 @@ enum MetricsText {
         gauge("zeo_storage_objects", "Objects in the storage.") { $0.objects.map { "\($0)" } }
         gauge("zeo_storage_up", "Whether the storage answers.") { $0.failure == nil ? "1" : "0" }
         gauge("zeo_storage_read_only", "Whether nobody may write.") { $0.isReadOnly ? "1" : "0" }
+        gauge("zeo_pack_running", "Whether the storage is being packed.") { $0.pack == nil ? "0" : "1" }
+        gauge("zeo_pack_progress_ratio", "How far the pack under way is, from 0 to 1.", unit: "ratio") {
+            $0.pack.map { "\($0.fraction)" }
+        }
         family(
             "zeo_clients", "gauge", "Connections, those included that have not registered.",
             [("", "\(figures.clients.count)")])

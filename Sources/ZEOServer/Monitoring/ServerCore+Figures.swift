@@ -19,6 +19,7 @@ extension ServedStorage {
         figures.waiting = counts.waiting
         figures.lockSeconds = counts.lockTime.map { max(0, time - $0) }
         figures.isReadOnly = writable == nil
+        figures.pack = (storage as? any PackableStorage)?.packProgress
         do throws(StorageError) {
             let tid = try lastTransaction()
             figures.lastTransaction = tid == .none ? nil : tid.unixTime

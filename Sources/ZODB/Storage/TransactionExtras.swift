@@ -43,10 +43,3 @@ public protocol RestoringTransaction: StorageTransaction {
         _ data: [UInt8]?, for oid: ObjectID, from previous: TransactionID?
     ) throws(StorageError)
 }
-
-/// A storage that can be packed.
-public protocol PackableStorage: Storage {
-    /// Drops what is not needed for states from `tid` on.
-    /// - Throws: `wrongState` when a pack is under way; `interrupted`.
-    func pack(to tid: TransactionID) throws(StorageError)
-}

@@ -19,19 +19,23 @@ struct MemoryHistory: Sendable {
     }
 
     /// Of each object, oldest first; never empty.
-    private(set) var records: [ObjectID: [Record]] = [:]
+    fileprivate(set) var records: [ObjectID: [Record]] = [:]
     /// Oldest first.
-    private(set) var transactions: [Transaction] = []
-    private var blobs: [BlobKey: [UInt8]] = [:]
+    fileprivate(set) var transactions: [Transaction] = []
+    fileprivate var blobs: [BlobKey: [UInt8]] = [:]
     /// Bytes of all records.
-    private(set) var size = 0
+    fileprivate(set) var size = 0
+    /// The last transaction when it was packed: perhaps nothing of it is left.
+    fileprivate var lastPacked = TransactionID.none
+    /// The time it was packed to.
+    fileprivate(set) var packTime: TransactionID?
 
-    private struct BlobKey: Hashable {
+    fileprivate struct BlobKey: Hashable {
         var oid: ObjectID
         var serial: TransactionID
     }
 
-    var lastTransaction: TransactionID { transactions.last?.summary.tid ?? .none }
+    var lastTransaction: TransactionID { max(transactions.last?.summary.tid ?? .none, lastPacked) }
 
     func newest(_ oid: ObjectID) -> Record? { records[oid]?.last }
 
@@ -83,5 +87,65 @@ extension Array {
             if predicate(self[middle]) { high = middle } else { low = middle + 1 }
         }
         return low
+    }
+}
+
+// MARK: Packing
+
+extension MemoryHistory {
+    /// Drops, of each object, what was not current at `tid` or later; and, where garbage is collected, objects that no
+    /// revision which is left leads to from the root.
+    ///
+    /// Source: ZODB 6, `MappingStorage.pack`.
+    /// - Parameter references: what a record refers to.
+    /// - Returns: references to objects that are not there.
+    mutating func pack(
+        to tid: TransactionID, collectsGarbage: Bool, references: ([UInt8], ObjectID) throws(StorageError) -> [ObjectID]
+    ) throws(StorageError) -> [PackSummary.Dangling] {
+        var dangling: [PackSummary.Dangling] = []
+        var kept: [ObjectID: ArraySlice<Record>] = [:]
+        func keep(_ oid: ObjectID, _ all: [Record]) -> ArraySlice<Record> {
+            let slice = all[max(0, all.boundary { $0.serial > tid } - 1)...]
+            kept[oid] = slice
+            return slice
+        }
+        if collectsGarbage {
+            var waiting = [(oid: ObjectID.root, referrer: ObjectID.root)]
+            while let (oid, referrer) = waiting.popLast() {
+                guard kept[oid] == nil else { continue }
+                guard let all = records[oid] else {
+                    dangling.append(PackSummary.Dangling(missing: oid, referrer: referrer))
+                    continue
+                }
+                for record in keep(oid, all) {
+                    guard let data = record.data else { continue }
+                    for reference in try references(data, oid) where kept[reference] == nil {
+                        waiting.append((reference, oid))
+                    }
+                }
+            }
+        } else {
+            for (oid, all) in records { _ = keep(oid, all) }
+        }
+        lastPacked = lastTransaction
+        packTime = tid
+        var gone: [TransactionID: Set<ObjectID>] = [:]
+        for (oid, all) in records {
+            let left = kept[oid] ?? []
+            for record in all where left.first.map({ record.serial < $0.serial }) ?? true {
+                gone[record.serial, default: []].insert(oid)
+                size -= record.data?.count ?? 0
+                blobs[BlobKey(oid: oid, serial: record.serial)] = nil
+            }
+        }
+        records = kept.mapValues { Array($0) }
+        transactions = transactions.compactMap { transaction in
+            guard let oids = gone[transaction.summary.tid] else { return transaction }
+            var transaction = transaction
+            transaction.oids.removeAll { oids.contains($0) }
+            transaction.summary.status = .packed
+            return transaction.oids.isEmpty ? nil : transaction
+        }
+        return dangling
     }
 }

@@ -1,0 +1,215 @@
+internal import ZODB
+
+/// Finds out which revisions stay.
+///
+/// Source: ZODB 6, `FileStorage/fspack.py`, `GC.findReachable`. Beyond that, nothing is lost that something refers to which
+/// stays: see `docs/decisions/`.
+struct PackMarker: ~Copyable {
+    /// Objects that are known to be reachable and not looked into yet; more of them wait in a set.
+    private static let stackSize = 1 << 16
+    private static let mostDangling = 100
+
+    private(set) var marks: PackMarks
+    private(set) var dangling: [PackSummary.Dangling] = []
+    private(set) var danglingCount = 0
+    private(set) var rescued = 0
+    /// Bytes of the records that stay, about.
+    private(set) var keptBytes = 0
+
+    private let source: PackSource
+    private let start: Int, end: Int
+    private let isStrict: Bool
+    private var records: PackRecords
+    private var references = PackReferences()
+    private var stack: [ObjectID] = []
+    private var waiting = ObjectIDSet()
+    private var isRescuing = false
+    /// While the later transactions are gone through: what they have written so far.
+    private var written = ObjectIDSet()
+
+    /// - Parameter end: where the last transaction ends that is taken into account.
+    init(
+        _ source: PackSource, _ index: PackIndex, end: Int, collectsGarbage: Bool, isStrict: Bool
+    ) throws(StorageError) {
+        self.source = source
+        start = index.position
+        self.end = end
+        self.isStrict = isStrict
+        marks = PackMarks(index: index.index, keepsAll: !collectsGarbage)
+        records = try PackRecords(source, limit: end)
+    }
+
+    /// - Throws: `unsupported` when there was no root object at the pack time, with which all would be garbage, or a
+    ///   record cannot be read; `noSuchObject` for a dangling reference, when that is to be an error.
+    mutating func mark() throws(StorageError) {
+        if !marks.keepsAll {
+            if marks.index.count > 0, try exists(.root) {
+                try reach(.root, from: .root)
+                try followAll()
+            } else if start > FileFormat.firstTransaction, try anythingExists() {
+                throw .unsupported(
+                    "\(source.file.path): there was no root object at that time, so that a garbage collection would drop "
+                        + "all others; nothing was changed. Pack without it")
+            }
+        }
+        guard start < end else { return }
+        try markTargetsOfUndos()
+        if !marks.keepsAll { try rescue() }
+    }
+
+    // MARK: As of the pack time
+
+    private mutating func exists(_ oid: ObjectID) throws(StorageError) -> Bool {
+        guard let position = marks.index.position(of: oid) else { return false }
+        return try !records.isDeletion(records.header(at: position, of: oid))
+    }
+
+    private mutating func anythingExists() throws(StorageError) -> Bool {
+        var entries = marks.index.entries()
+        while let entry = entries.next() {
+            if try !records.isDeletion(records.header(at: entry.position, of: entry.oid)) { return true }
+        }
+        return false
+    }
+
+    /// Notes that something which stays refers to the object.
+    private mutating func reach(_ oid: ObjectID, from referrer: ObjectID) throws(StorageError) {
+        guard !marks.marked.contains(oid) else { return }
+        if isRescuing {
+            // It is not what it was at the pack time any more.
+            guard !written.contains(oid) else {
+                _ = marks.needed.insert(oid)
+                return
+            }
+        } else if marks.substitutes.count > 0, marks.substitutes.position(of: oid) != nil {
+            return
+        }
+        guard let position = marks.index.position(of: oid) else { return try noteMissing(oid, referrer) }
+        let header = try records.header(at: position, of: oid)
+        guard try !records.isDeletion(header) else { return try noteMissing(oid, referrer) }
+        _ = marks.marked.insert(oid)
+        if isRescuing { rescued += 1 }
+        if stack.count < Self.stackSize { stack.append(oid) } else { _ = waiting.insert(oid) }
+    }
+
+    private mutating func noteMissing(_ oid: ObjectID, _ referrer: ObjectID) throws(StorageError) {
+        // Python does not look either.
+        guard !isRescuing else { return }
+        danglingCount += 1
+        if dangling.count < Self.mostDangling {
+            dangling.append(PackSummary.Dangling(missing: oid, referrer: referrer))
+        }
+        if isStrict { throw .noSuchObject(oid) }
+    }
+
+    /// Looks into all that has been reached.
+    private mutating func followAll() throws(StorageError) {
+        var count = 0
+        while true {
+            guard let oid = stack.popLast() else {
+                let more = waiting.removeSome()
+                guard !more.isEmpty else { return }
+                stack += more
+                continue
+            }
+            count += 1
+            if count.isMultiple(of: 1024) { try source.watch.advance(to: marks.marked.count) }
+            if let position = marks.index.position(of: oid) { try follow(at: position, of: oid) }
+        }
+    }
+
+    /// Reaches what the revision refers to.
+    private mutating func follow(at position: Int, of oid: ObjectID) throws(StorageError) {
+        let header = try records.header(at: position, of: oid)
+        let data = try records.data(of: header)
+        keptBytes += RecordHeader.fixedSize + (data?.count ?? 8)
+        guard let data else { return }
+        let bytes = try unsafe records.bytes(data)
+        guard unsafe PackReferences.mayRefer(bytes) else { return }
+        try unsafe references.read(bytes, of: oid)
+        for reference in references.found { try reach(ObjectID(rawValue: reference), from: oid) }
+    }
+
+    // MARK: After the pack time
+
+    /// Keeps what back pointers of later records lead to.
+    private mutating func markTargetsOfUndos() throws(StorageError) {
+        var targets: [(position: Int, oid: ObjectID)] = []
+        var before = TransactionID.none
+        var scanner = try source.scanner(from: start, to: end)
+        while try scanner.nextTransaction() {
+            try PackIndex.check(scanner.transaction, after: before, scanner)
+            before = scanner.transaction.tid
+            while try scanner.nextRecord() {
+                try PackIndex.check(scanner.record, scanner)
+                guard let target = try scanner.backPointer(), target > 0, target < start else { continue }
+                let oid = scanner.oid
+                if marks.keepsAll {
+                    // Also of a record that was current: it may say that the object does not exist.
+                    _ = marks.addExtra(target)
+                } else if marks.marked.contains(oid) || marks.substitutes.position(of: oid) != nil {
+                    if marks.addExtra(target) { targets.append((target, oid)) }
+                } else {
+                    marks.substitutes.set(oid, to: target)
+                }
+            }
+        }
+        for (position, oid) in targets {
+            try follow(at: position, of: oid)
+            try followAll()
+        }
+    }
+
+    /// Keeps, of what was garbage at the pack time, all that a later state needs: an object that something refers to which
+    /// is needed, before it is written anew.
+    ///
+    /// Nearly always there is no such thing, and one look at the later records says so.
+    private mutating func rescue() throws(StorageError) {
+        guard try mayHaveToRescue() else { return }
+        isRescuing = true
+        marks.knowsNeeded = true
+        while true {
+            let before = (marks.marked.count, marks.needed.count)
+            try withReferencesAfterPackTime { (marker, oid, reference) throws(StorageError) in
+                guard marker.marks.marked.contains(oid) || marker.marks.needed.contains(oid) else { return }
+                try marker.reach(reference, from: oid)
+                try marker.followAll()
+            }
+            guard (marks.marked.count, marks.needed.count) != before else { return }
+        }
+    }
+
+    private mutating func mayHaveToRescue() throws(StorageError) -> Bool {
+        var mayHaveTo = false
+        try withReferencesAfterPackTime { (marker, oid, reference) throws(StorageError) in
+            guard !mayHaveTo, !marker.marks.marked.contains(reference) else { return }
+            mayHaveTo = try marker.exists(reference)
+        }
+        return mayHaveTo
+    }
+
+    /// Calls `body` with each later record's object, and each object that it refers to; `written` has then all objects of
+    /// the transactions up to that one.
+    private mutating func withReferencesAfterPackTime(
+        _ body: (inout PackMarker, ObjectID, ObjectID) throws(StorageError) -> Void
+    ) throws(StorageError) {
+        written = ObjectIDSet()
+        defer { written = ObjectIDSet() }
+        var scanner = try source.scanner(from: start, to: end)
+        var found: [(oid: ObjectID, reference: UInt64)] = []
+        while try scanner.nextTransaction() {
+            found.removeAll(keepingCapacity: true)
+            while try scanner.nextRecord() {
+                let oid = scanner.oid
+                _ = written.insert(oid)
+                guard let data = try records.data(of: scanner.record) else { continue }
+                let bytes = try unsafe records.bytes(data)
+                // What cannot be read rescues nothing.
+                guard unsafe PackReferences.mayRefer(bytes), (try? unsafe references.read(bytes, of: oid)) != nil
+                else { continue }
+                for reference in references.found { found.append((oid, reference)) }
+            }
+            for (oid, reference) in found { try body(&self, oid, ObjectID(rawValue: reference)) }
+        }
+    }
+}

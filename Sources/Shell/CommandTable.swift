@@ -17,6 +17,7 @@ public enum CommandTable {
             DisCommand.self,
             BlobCommand.self,
             InfoCommand.self,
+            DuCommand.self,
             // search
             FindCommand.self,
             GrepCommand.self,

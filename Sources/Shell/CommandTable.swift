@@ -56,6 +56,8 @@ public enum CommandTable {
             BisectCommand.self,
             UndoCommand.self,
             RevertCommand.self,
+            DumpCommand.self,
+            LoadDumpCommand.self,
             // server
             PingCommand.self,
             RefreshCommand.self,

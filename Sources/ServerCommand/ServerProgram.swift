@@ -1,6 +1,7 @@
 public import ArgumentParser
 internal import ServerConfiguration
 internal import ZConfig
+internal import ZODB
 
 #if canImport(Glibc)
     internal import Glibc
@@ -45,6 +46,7 @@ public struct ServerProgram: ParsableCommand {
     /// Runs the command line.
     /// - Returns: the exit code.
     public static func run(_ arguments: [String]) -> Int32 {
+        StandardStreams.occupy()
         // Chosen here, and not by the parser: it would take an option of a subcommand, such as -C, for this one's.
         let named = arguments.first.flatMap { name in
             Self.configuration.subcommands.first { $0._commandName == name }

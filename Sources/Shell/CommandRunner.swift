@@ -63,12 +63,14 @@ final class CommandRunner {
     /// Runs a command whose words have been read.
     func run(_ command: some ShellCommand, _ options: OutputOptions, _ line: InputLine = InputLine()) throws -> ExitCode
     {
-        try run(named: type(of: command).name, options, line) { try command.run(in: session) }
+        let type = type(of: command)
+        return try run(named: type.name, isJob: type.isJob, options, line) { try command.run(in: session) }
     }
 
     /// Runs what answers with a report, and shows that.
     func run(
-        named name: String, _ options: OutputOptions, _ line: InputLine = InputLine(), _ body: () throws -> Report
+        named name: String, isJob: Bool = false, _ options: OutputOptions, _ line: InputLine = InputLine(),
+        _ body: () throws -> Report
     ) throws -> ExitCode {
         let start = ContinuousClock.now
         signals?.clear()
@@ -82,11 +84,14 @@ final class CommandRunner {
             }
         }
         let report = try body()
-        return try show(report, options, line, command: name)
+        return try show(report, options, line, command: name, isJob: isJob)
     }
 
+    private func isQuiet(_ options: OutputOptions) -> Bool { options.isQuiet || session.settings.isQuiet }
+
     func progressStyle(_ options: OutputOptions) -> Progress.Style {
-        switch options.progress ?? session.settings.progress {
+        let isQuiet = isQuiet(options) && options.progress == nil
+        return switch options.progress ?? (isQuiet ? .none : session.settings.progress) {
         case .json: .json
         case .none: .none
         case .auto: session.terminal.errorIsTerminal && !session.terminal.isDumb ? .line : .none
@@ -104,21 +109,26 @@ final class CommandRunner {
     // MARK: Showing
 
     private func show(
-        _ report: Report, _ options: OutputOptions, _ line: InputLine, command: String
+        _ report: Report, _ options: OutputOptions, _ line: InputLine, command: String, isJob: Bool = false
     ) throws -> ExitCode {
         let target = try Target(line, session: session)
         let rendering = rendering(options, isTerminal: target.isTerminal)
         let progress = session.progress
+        let isQuiet = isQuiet(options)
+        var result: [UInt8]? = isQuiet && isJob ? [] : nil
         let output = Output(isUnbuffered: target.isTerminal) { bytes in
             progress.clear()
-            try target.write(bytes)
+            if result == nil { try target.write(bytes) } else { result? += bytes }
         }
         do {
             let omission = try rendering.write(report, to: output)
             try output.flush()
+            let conclusion = report.conclusion()
+            if let result, conclusion.isNegative || !conclusion.failures.isEmpty { try target.write(result) }
             try target.finish()
             // Who asked for so many rows knows.
-            return conclude(report, options.limit == nil ? omission : .none, rendering.format, command: command)
+            let told = options.limit == nil && !isQuiet ? omission : .none
+            return conclude(conclusion, told, rendering.format, command: command, isQuiet: isQuiet)
         } catch is Output.Closed {
             // The reader has had enough.
             try target.finish()
@@ -131,15 +141,17 @@ final class CommandRunner {
     }
 
     private func conclude(
-        _ report: Report, _ omission: Rendering.Omission, _ format: OutputFormat, command: String
+        _ conclusion: Report.Conclusion, _ omission: Rendering.Omission, _ format: OutputFormat, command: String,
+        isQuiet: Bool
     ) -> ExitCode {
-        let conclusion = report.conclusion()
         switch omission {
         case .none: break
         case .rows(let count): Diagnostics.note("… \(grouped(count)) more: --limit 0 shows all", format: format)
         case .someRows: Diagnostics.note("… there are more: --limit 0 shows all", format: format)
         }
-        for message in conclusion.messages { Diagnostics.write(message, command: command, format: format) }
+        for message in conclusion.messages where !isQuiet || message.severity == .warning {
+            Diagnostics.write(message, command: command, format: format)
+        }
         if !conclusion.failures.isEmpty { hasFailed = true }
         for failure in conclusion.failures { Diagnostics.write(failure, command: command, format: format) }
         return conclusion.failures.last?.exitCode ?? (conclusion.isNegative ? .negative : .done)

@@ -17,6 +17,7 @@ public enum CommandTable {
             DisCommand.self,
             BlobCommand.self,
             InfoCommand.self,
+            DuCommand.self,
             // search
             FindCommand.self,
             GrepCommand.self,
@@ -55,6 +56,8 @@ public enum CommandTable {
             BisectCommand.self,
             UndoCommand.self,
             RevertCommand.self,
+            DumpCommand.self,
+            LoadDumpCommand.self,
             // server
             PingCommand.self,
             RefreshCommand.self,

@@ -17,6 +17,8 @@ public enum ExitCode: Int32, Sendable {
     case data = 7
     /// The surroundings: no such file, disk full, file locked.
     case environment = 8
+    /// `--single NAME`: another run of that name is under way, and this one did nothing.
+    case alreadyRunning = 9
     case interrupted = 130
     case terminated = 143
 }

@@ -30,6 +30,11 @@ struct OutputOptions: ParsableArguments {
         help: ArgumentHelp("How to tell, on standard error, how far the work is.", valueName: "how"))
     var progress: ProgressChoice?
 
+    @Flag(
+        name: [.customShort("q"), .customLong("quiet")],
+        help: "Say nothing but what was asked for and what is wrong: no remarks, no progress, no result of a job.")
+    var isQuiet = false
+
     /// Nothing asked for.
     static var none: OutputOptions {
         get throws { try OutputOptions.parse([]) }
@@ -38,6 +43,14 @@ struct OutputOptions: ParsableArguments {
     func validate() throws {
         if let limit, limit < 0 { throw ValidationError("--limit takes a number from 0 up") }
     }
+}
+
+/// For commands that a scheduler starts.
+struct JobOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Do nothing while another run with this name is under way: exit code 9.", valueName: "name"))
+    var single: JobName?
 }
 
 /// How to reach the storage.

@@ -9,7 +9,8 @@ public enum Program {
 
     /// - Parameter arguments: without the program's own name.
     public static func run(_ arguments: [String], environment: Environment = .process) -> Int32 {
-        Run(arguments, environment).start().rawValue
+        StandardStreams.occupy()
+        return Run(arguments, environment).start().rawValue
     }
 }
 
@@ -99,16 +100,17 @@ private struct Run {
                 throw ShellFailure.usage(
                     "makes sense only within a session", advice: "zeoshell connect ADDRESS -c '\(Command.name) …'")
             case .withoutStorage:
-                let parsed = try ArgumentErrors.translated(Prompted<Command>.self) {
-                    try Prompted<Command>.parse(words)
-                }
-                return try runner.run(parsed.command, parsed.output)
+                let parsed = try ArgumentErrors.translated(Alone<Command>.self) { try Alone<Command>.parse(words) }
+                session.progress.begin(runner.progressStyle(parsed.output))
+                return try alone(parsed.job) { try runner.run(parsed.command, parsed.output) }
             case .anywhere:
                 let parsed = try ArgumentErrors.translated(OneShot<Command>.self) { try OneShot<Command>.parse(words) }
                 session.progress.begin(runner.progressStyle(parsed.output))
                 session.line = Self.line(Command.name, words, address: parsed.address)
-                try session.connect(parsed.address, parsed.connection)
-                return try runner.run(parsed.command, parsed.output)
+                return try alone(parsed.job) {
+                    try session.connect(parsed.address, parsed.connection)
+                    return try runner.run(parsed.command, parsed.output)
+                }
             }
         } catch {
             return runner.tell(error, command: Command.name, format: CommandRunner.format(in: words))
@@ -128,20 +130,30 @@ private struct Run {
             }
             session.progress.begin(runner.progressStyle(parsed.output))
             session.line = Self.line(Command.name, words, address: parsed.address)
-            try session.connect(parsed.address, parsed.connection)
-            let (command, options) = (parsed.command, parsed.command.editing)
-            if Command.answers {
-                let code = try runner.run(command, parsed.output)
-                guard session.stagedCount > 0 else { return code }
-            }
-            return try runner.run(named: Command.name, parsed.output) {
-                if !Command.answers { _ = try command.run(in: session) }
-                let choices = CommitChoices(options.isConfirmed, nil, parsed.commit)
-                return try Committer(session: session, choices: choices).commitStaged()
+            return try alone(parsed.job) {
+                try session.connect(parsed.address, parsed.connection)
+                let (command, options) = (parsed.command, parsed.command.editing)
+                if Command.answers {
+                    let code = try runner.run(command, parsed.output)
+                    guard session.stagedCount > 0 else { return code }
+                }
+                return try runner.run(named: Command.name, parsed.output) {
+                    if !Command.answers { _ = try command.run(in: session) }
+                    let choices = CommitChoices(options.isConfirmed, nil, parsed.commit)
+                    return try Committer(session: session, choices: choices).commitStaged()
+                }
             }
         } catch {
             return runner.tell(error, command: Command.name, format: CommandRunner.format(in: words))
         }
+    }
+
+    /// Does something as the one run of its name, where it has one.
+    private func alone(_ job: JobOptions, _ body: () throws -> ExitCode) throws -> ExitCode {
+        guard let name = job.single else { return try body() }
+        let line = arguments.map(Words.quoted).joined(separator: " ")
+        let lock = try SingleRun(name, environment, line: line)
+        return try withExtendedLifetime(lock, body)
     }
 
     /// The command as it would be typed at a prompt, for the transaction's description.
@@ -169,27 +181,36 @@ private struct Run {
             session.runScript = { try scripts.source($0) }
             do {
                 session.progress.begin(runner.progressStyle(options.output))
-                try session.connect(options.address, options.connection)
-                if isInteractive {
-                    let (editor, isUTF8) = REPL.editor(session, signals)
-                    return REPL(session: session, runner: runner, signals: signals, editor: editor, isUTF8: isUTF8)
-                        .run()
-                }
-                var code = try scripts.run(options.commands)
-                if code == .done || code == .negative, !session.isFinished {
-                    if let file = options.file {
-                        code = try scripts.runFile(file)
-                    } else if options.commands.isEmpty {
-                        code = try scripts.run(PlainLineReader(events: signals), name: "standard input")
+                return try alone(options.job) {
+                    try session.connect(options.address, options.connection)
+                    if isInteractive {
+                        let (editor, isUTF8) = REPL.editor(session, signals)
+                        return REPL(session: session, runner: runner, signals: signals, editor: editor, isUTF8: isUTF8)
+                            .run()
                     }
+                    return try run(options, scripts, signals, session)
                 }
-                return scripts.ended(code)
             } catch {
                 return runner.tell(error, command: ConnectCommand.name, format: options.output.format)
             }
         } catch {
             return tell(error, command: ConnectCommand.name)
         }
+    }
+
+    /// The commands of `-c`, then a script.
+    private func run(
+        _ options: ConnectOptions, _ scripts: ScriptRunner, _ signals: Signals, _ session: Session
+    ) throws -> ExitCode {
+        var code = try scripts.run(options.commands)
+        if code == .done || code == .negative, !session.isFinished {
+            if let file = options.file {
+                code = try scripts.runFile(file)
+            } else if options.commands.isEmpty {
+                code = try scripts.run(PlainLineReader(events: signals), name: "standard input")
+            }
+        }
+        return scripts.ended(code)
     }
 
     private func session(_ mode: Session.Mode, _ signals: Signals) -> Session {
@@ -229,6 +250,7 @@ struct ConnectOptions: ParsableCommand {
     var beginsByItself = false
     @OptionGroup var output: OutputOptions
     @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var job: JobOptions
 
     /// What holds for every command of the session.
     func apply(to session: Session) throws {
@@ -239,6 +261,7 @@ struct ConnectOptions: ParsableCommand {
         if let color = output.color { session.settings.color = color }
         if let progress = output.progress { session.settings.progress = progress }
         session.beginsByItself = beginsByItself
+        session.settings.isQuiet = output.isQuiet
         session.settings.usesUTC = output.usesUTC
         session.settings.isWide = output.isWide
         for variable in variables {

@@ -8,6 +8,8 @@ public struct Report {
         case table(Table)
         /// The facts about one thing, in order.
         case record([Field])
+        /// What a job did: in a pipe one line of text, for people and machines the facts.
+        case result(String, [Field])
         /// The facts about one thing, and what it consists of: `name` is what JSON calls the rows.
         case detailed([Field], name: String, Table)
         /// Texts that are more than a table's cell, such as objects written out.
@@ -16,6 +18,8 @@ public struct Report {
         case values(any Cursor<Value>, isList: Bool)
         /// Bytes as they are: a blob's content.
         case bytes(any Cursor<[UInt8]>)
+        /// The same of what is not asked for piece by piece, but writes: it passes on what the function it is given throws.
+        case stream((_ write: @escaping ([UInt8]) throws -> Void) throws -> Void)
     }
 
     public var body: Body
@@ -178,6 +182,8 @@ public indirect enum Cell: Hashable, Sendable {
     case size(Int)
     case boolean(Bool)
     case seconds(Double)
+    /// Parts of a hundred, told to a tenth.
+    case percent(Double)
     /// When a transaction was: its tid read as a time.
     case time(TransactionID)
     case tid(TransactionID)

@@ -22,6 +22,8 @@ public final class Session {
         public var color = ColorChoice.auto
         public var usesUTC = false
         public var isWide = false
+        /// No remarks, no progress.
+        public var isQuiet = false
         var progress = ProgressChoice.auto
     }
 

@@ -19,6 +19,8 @@ public protocol ShellCommand: ParsableArguments {
     static var scope: CommandScope { get }
     /// What the operands are, for completion; the last is that of all further ones.
     static var operands: [OperandKind] { get }
+    /// Its answer only tells what it did: with `--quiet` nothing is said when all went well.
+    static var isJob: Bool { get }
 
     func run(in session: Session) throws -> Report
 }
@@ -30,6 +32,7 @@ extension ShellCommand {
     public static var examples: [CommandExample] { [] }
     public static var scope: CommandScope { .anywhere }
     public static var operands: [OperandKind] { [] }
+    public static var isJob: Bool { false }
 
     static var names: [String] { [name] + aliases }
 
@@ -101,6 +104,7 @@ struct OneShotEdit<Command: EditingCommand>: ParsableCommand {
     @OptionGroup(title: "Commit options") var commit: CommitDescription
     @OptionGroup(title: "Output options") var output: OutputOptions
     @OptionGroup(title: "Connection options") var connection: ConnectionOptions
+    @OptionGroup(title: "Job options") var job: JobOptions
 
     static var configuration: CommandConfiguration {
         CommandConfiguration(commandName: "zeoshell " + Command.name, abstract: Command.summary)
@@ -113,6 +117,18 @@ struct OneShot<Command: ShellCommand>: ParsableCommand {
     @OptionGroup var command: Command
     @OptionGroup(title: "Output options") var output: OutputOptions
     @OptionGroup(title: "Connection options") var connection: ConnectionOptions
+    @OptionGroup(title: "Job options") var job: JobOptions
+
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(commandName: "zeoshell " + Command.name, abstract: Command.summary)
+    }
+}
+
+/// The same for a command that needs no storage.
+struct Alone<Command: ShellCommand>: ParsableCommand {
+    @OptionGroup var command: Command
+    @OptionGroup(title: "Output options") var output: OutputOptions
+    @OptionGroup(title: "Job options") var job: JobOptions
 
     static var configuration: CommandConfiguration {
         CommandConfiguration(commandName: "zeoshell " + Command.name, abstract: Command.summary)

@@ -97,6 +97,13 @@ public struct FileScanner: ~Copyable {
         try unsafe window.bytes(at: offset, count: count)
     }
 
+    /// The current transaction, with its strings: cheap before its first record is stepped to.
+    package mutating func summary() throws(StorageError) -> TransactionSummary {
+        let bytes = try unsafe window.bytes(at: transaction.position, count: transaction.headerSize)
+        let strings = unsafe Array(UnsafeRawBufferPointer(rebasing: bytes[TransactionHeader.fixedSize...]))
+        return TransactionReader.summary(transaction, strings[...])
+    }
+
     /// Steps to the next record of this transaction; false at its end.
     package mutating func nextRecord() throws(StorageError) -> Bool {
         let recordsEnd = transactionEnd &- TransactionHeader.trailerSize

@@ -72,7 +72,7 @@ extension FileStorage: ScannableStorage {
         }
     }
 
-    private func watch(_ task: String, _ total: Int) -> ScanWatch {
+    func watch(_ task: String, _ total: Int) -> ScanWatch {
         ScanWatch(
             task: "\(task) \(name)", total: total, interruption: options.interruption, progress: options.progress)
     }

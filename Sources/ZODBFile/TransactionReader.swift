@@ -99,7 +99,7 @@ struct TransactionReader {
     }
 
     /// - Parameter strings: user, description and extension, one after the other, and perhaps more.
-    private static func summary(_ header: TransactionHeader, _ strings: ArraySlice<UInt8>) -> TransactionSummary {
+    static func summary(_ header: TransactionHeader, _ strings: ArraySlice<UInt8>) -> TransactionSummary {
         let afterUser = strings.dropFirst(header.userSize)
         let afterDescription = afterUser.dropFirst(header.descriptionSize)
         return TransactionSummary(

@@ -12,6 +12,7 @@
 #                          Products.ZCatalog Products.PythonScripts
 #                          Products.PluggableAuthService zope.annotation
 #                          Products.Sessions Products.SiteErrorLog
+#   ZODBTOOLS Python 3.11  zodbtools==0.0.0.dev9 ZODB==5.8.1 (see gen_dumps.py)
 # Each variable names the environment's python.   sh make_all.sh OUTDIR
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
@@ -69,3 +70,5 @@ for f in fs/*.fs; do
 done
 clean
 "$ZODB6" "$here/fileset_facts.py" .
+mkdir -p expected/dumps
+"$ZODBTOOLS" "$here/gen_dumps.py" fs expected/dumps py3-zodb6 py3-zodb6-refs undo undo-packed-nogc zlib zope5.hashes

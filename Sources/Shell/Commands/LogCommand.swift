@@ -28,9 +28,8 @@ struct LogCommand: ShellCommand {
     @Argument(help: "An object; all transactions when left out.") var path: String?
 
     func run(in session: Session) throws -> Report {
-        let parser = session.whenParser
-        let first = try since.map { try Self.bound($0, "--since", parser, inclusive: false) } ?? .none
-        let last = try until.map { try Self.bound($0, "--until", parser, inclusive: true) } ?? .latest
+        let first = try TransactionRange.first(since, session)
+        let last = try TransactionRange.last(until, session)
         if let path { return try revisions(session, path, first, last) }
         let storage = try session.storage(as: (any TransactionLogStorage).self, to: "list its transactions")
         let end = min(last, session.committed(session.at))
@@ -91,15 +90,6 @@ struct LogCommand: ShellCommand {
             .tid(transaction.tid), .time(transaction.tid), TransactionText.cell(transaction.user),
             TransactionText.cell(transaction.description), .size(entry.size), remark,
         ]
-    }
-
-    private static func bound(
-        _ text: String, _ option: String, _ parser: WhenParser, inclusive: Bool
-    ) throws -> TransactionID {
-        guard let tid = try parser.parse(text).transaction(inclusive: inclusive) else {
-            throw ShellFailure.usage("\(option) \(text): there is no object whose revisions to count")
-        }
-        return tid
     }
 }
 

@@ -94,8 +94,13 @@ enum HelpTopic: String, CaseIterable {
         Machine formats write times as RFC 3339 in UTC and sizes in bytes. Data goes to standard output; messages,
         progress and errors go to standard error, in JSON as {"error":{"code":…,"message":…}}.
 
+        From cron: -q says nothing but what is wrong; --single NAME does nothing while another run of that name is
+        under way; --progress=json tells a scheduler on standard error how far the work is. Nothing is asked, and nothing
+        coloured, where there is no terminal.
+
         Exit codes: 0 done · 1 done, and the answer is no · 2 wrong usage · 3 a script stopped at an error
           4 cannot connect · 5 refused · 6 conflict · 7 the data is damaged or missing · 8 file, disk or system
+          9 another run of this --single NAME is under way
           130 interrupted · 143 terminated
         """
 }

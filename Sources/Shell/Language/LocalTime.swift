@@ -86,6 +86,11 @@ enum TimeText {
         return date(civil) + " " + pad(civil.hour, 2) + ":" + pad(civil.minute, 2)
     }
 
+    /// The day as the clock shows it: `2026-10-01`.
+    static func day(_ tid: TransactionID, _ zone: LocalTime) -> String {
+        date(zone.civil(at: Int(tid.unixTime.rounded(.down))))
+    }
+
     /// RFC 3339 in UTC, to the microsecond: `2026-10-01T08:00:12.345678Z`.
     static func machine(_ tid: TransactionID) -> String {
         if tid.isStaged { return staged }

@@ -17,6 +17,7 @@ struct CellText {
         case .size(let bytes): isForPeople ? Self.humanSize(bytes) : String(bytes)
         case .boolean(let flag): isForPeople ? (flag ? "yes" : "no") : String(flag)
         case .seconds(let seconds): isForPeople ? Self.duration(seconds) : JSONText.number(seconds)
+        case .percent(let share): Self.tenths(share) + (isForPeople ? " %" : "")
         case .time(let tid): isForPeople ? TimeText.local(tid, zone) : TimeText.machine(tid)
         case .tid(let tid): TimeText.tid(tid)
         case .oid(let oid): oid.path
@@ -27,7 +28,7 @@ struct CellText {
 
     static func isNumeric(_ cell: Cell) -> Bool {
         switch cell {
-        case .integer, .size, .seconds: true
+        case .integer, .size, .seconds, .percent: true
         default: false
         }
     }
@@ -58,6 +59,13 @@ struct CellText {
         }
     }
 
+    /// `12.3`
+    static func tenths(_ value: Double) -> String {
+        guard value.isFinite, abs(value) < 1e12 else { return "0.0" }
+        let tenths = Int((value * 10).rounded())
+        return (tenths < 0 ? "-" : "") + "\(abs(tenths) / 10).\(abs(tenths) % 10)"
+    }
+
     private static func decimal(_ value: Double) -> String {
         guard value < 10 else { return String(Int(value.rounded())) }
         let hundredths = Int((value * 100).rounded())
@@ -73,6 +81,7 @@ enum JSONCells {
         case .integer(let number), .size(let number): String(number)
         case .boolean(let flag): String(flag)
         case .seconds(let seconds): JSONText.number(seconds)
+        case .percent(let share): CellText.tenths(share)
         case .oid(let oid): JSONText.string(oid.hex)
         case .list(let cells): "[" + cells.map(value).joined(separator: ",") + "]"
         case .value(_, let json): json

@@ -51,10 +51,18 @@ public struct Rendering: Sendable {
         case .nothing: return .none
         case .table(let table): return try write(table, to: output)
         case .record(let fields): try write(fields, to: output)
+        case .result(let line, let fields):
+            guard format == .plain || format == .raw, self.fields == nil, !isNulSeparated else {
+                try write(fields, to: output)
+                break
+            }
+            try PlainRenderer(isRaw: false, isTerminal: isTerminal).row([.text(line)], to: output)
         case .detailed(let fields, let name, let table): return try write(fields, name, table, to: output)
         case .documents(let documents, let isList): try write(documents, isList: isList, to: output)
         case .values(let values, let isList): try write(values, isList: isList, to: output)
-        case .bytes(let bytes): try write(bytes, to: output)
+        case .bytes(let bytes):
+            try write(to: output) { write in while let chunk = try bytes.next() { try write(chunk) } }
+        case .stream(let body): try write(to: output, body)
         }
         return .none
     }
@@ -191,16 +199,18 @@ extension Rendering {
         try output.write(text + (text.hasSuffix("\n") ? "" : "\n"))
     }
 
-    private func write(_ bytes: any Cursor<[UInt8]>, to output: Output) throws {
+    private func write(
+        to output: Output, _ body: (_ write: @escaping ([UInt8]) throws -> Void) throws -> Void
+    ) throws {
         if format.isJSON {
             var encoder = Base64Encoder()
             try output.write("\"")
-            while let chunk = try bytes.next() { try output.write(bytes: encoder.encode(chunk)) }
+            try body { try output.write(bytes: encoder.encode($0)) }
             try output.write(bytes: encoder.finish())
             try output.write("\"\n")
             return
         }
-        while let chunk = try bytes.next() {
+        try body { [isTerminal] chunk in
             if isTerminal {
                 let text = String(decoding: chunk, as: UTF8.self)
                 try output.write(TerminalText.escaped(text, keepsLines: true))

@@ -30,5 +30,11 @@ func accountName() -> String {
     return String(cString: name)
 }
 
+/// The account's home directory, when the environment does not say; `/` for a number without an account.
+func accountHome() -> String {
+    guard let entry = getpwuid(getuid()), let home = entry.pointee.pw_dir else { return "/" }
+    return String(cString: home)
+}
+
 /// Waits so many seconds, or until a signal comes.
 func pause(_ seconds: Double) { usleep(UInt32(seconds * 1e6)) }

@@ -1,61 +1,35 @@
 internal import Pickle
 
-/// Counts records and bytes by class, at the speed of a file scan.
+/// Numbers the classes of records, at the speed of a file scan.
 ///
 /// The class's name stands at the front of a record: behind an optional PROTO and any MARKs, `GLOBAL module name`. It is
 /// hashed as bytes, eight at a time, without making a string of it; a record that does not begin so is parsed once for
 /// its class.
-public struct ClassTally: Sendable {
-    public struct Line: Hashable, Sendable {
-        /// `module.Name`; nil for records whose class could not be told.
-        public let className: String?
-        public var records: Int
-        public var bytes: Int
-    }
-
-    private struct Counter: BitwiseCopyable {
-        var records = 0
-        var bytes = 0
-    }
-
-    private var counters: [Counter] = []
-    /// `module\nname` of each counter, all in one array, and where each begins; one more for the end.
+public struct ClassNames: Sendable {
+    /// How many classes have been met.
+    public private(set) var count = 0
+    /// `module\nname` of each class, all in one array, and where each begins; one more for the end.
     private var names: [UInt8] = []
     private var starts = [0]
-    /// Hash → indices into `counters`. Open addressing, a power of two, at most half full; -1 is a free place.
+    /// Hash → number. Open addressing, a power of two, at most half full; -1 is a free place.
     private var table = [Int32](repeating: -1, count: 1024)
-    private var unreadable = Counter()
 
     public init() {}
 
-    /// Adds one record of `size` bytes as stored.
-    public mutating func add(_ record: RawSpan, size: Int) {
-        let found = record.withUnsafeBytes { bytes -> Int? in
+    /// The number of the class of a record, the same for all records of that class: 0, 1, 2 … in the order in which
+    /// classes are met. nil when the class cannot be told.
+    public mutating func number(ofClassIn record: RawSpan) -> Int? {
+        record.withUnsafeBytes { bytes in
             if let name = Self.name(in: bytes) { return index(of: bytes, name) }
             return oddIndex(bytes)
         }
-        guard let index = found else {
-            unreadable.records += 1
-            unreadable.bytes += size
-            return
-        }
-        counters[index].records &+= 1
-        counters[index].bytes &+= size
     }
 
-    /// What was counted, the largest number of bytes first.
-    public var result: [Line] {
-        var lines = counters.indices.map { index in
-            let parts = names[starts[index]..<starts[index + 1]].split(
-                separator: UInt8(ascii: "\n"), maxSplits: 1, omittingEmptySubsequences: false)
-            return Line(
-                className: parts.map { String(decoding: $0, as: UTF8.self) }.joined(separator: "."),
-                records: counters[index].records, bytes: counters[index].bytes)
-        }
-        if unreadable.records > 0 {
-            lines.append(Line(className: nil, records: unreadable.records, bytes: unreadable.bytes))
-        }
-        return lines.sorted { ($0.bytes, $1.records) > ($1.bytes, $0.records) }
+    /// `module.Name` of a class by its number.
+    public func name(_ number: Int) -> String {
+        let parts = names[starts[number]..<starts[number + 1]].split(
+            separator: UInt8(ascii: "\n"), maxSplits: 1, omittingEmptySubsequences: false)
+        return parts.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ".")
     }
 
     /// Where `module\nname` stands, without the last line feed.
@@ -94,12 +68,12 @@ public struct ClassTally: Sendable {
             if isName(index, bytes, name) { return index }
             place = (place + 1) & (table.count - 1)
         }
-        table[place] = Int32(truncatingIfNeeded: counters.count)
-        counters.append(Counter())
+        table[place] = Int32(truncatingIfNeeded: count)
         names.append(contentsOf: bytes[name])
         starts.append(names.count)
-        if counters.count * 2 > table.count { grow() }
-        return counters.count - 1
+        count += 1
+        if count * 2 > table.count { grow() }
+        return count - 1
     }
 
     private func isName(_ index: Int, _ bytes: UnsafeRawBufferPointer, _ name: Range<Int>) -> Bool {
@@ -124,7 +98,7 @@ public struct ClassTally: Sendable {
     private mutating func grow() {
         table = [Int32](repeating: -1, count: table.count * 2)
         names.withUnsafeBytes { known in
-            for index in counters.indices {
+            for index in 0..<count {
                 var place = Self.hash(known, starts[index]..<starts[index + 1]) & (table.count - 1)
                 while table[place] >= 0 { place = (place + 1) & (table.count - 1) }
                 table[place] = Int32(truncatingIfNeeded: index)

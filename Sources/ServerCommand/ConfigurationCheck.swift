@@ -82,11 +82,15 @@ struct ConfigurationCheck {
         let landmarks = ServerLandmarks(settings)
         if let pidFile = landmarks.pidFile {
             result.lines.append("pid file \(AbsolutePath.of(pidFile))")
-            if let problem = FileAccess.obstacle(toWriting: pidFile) { result.add("\(problem)", ProgramExit.failure) }
+            if let problem = FileAccess.obstacle(toWriting: pidFile) {
+                result.add("pid file \(pidFile) cannot be written: \(problem)", ProgramExit.failure)
+            }
         }
         for file in landmarks.logFiles {
             result.lines.append("log \(AbsolutePath.of(file))")
-            if let problem = FileAccess.obstacle(toWriting: file) { result.add("\(problem)", ProgramExit.failure) }
+            if let problem = FileAccess.obstacle(toWriting: file) {
+                result.add("log \(file) cannot be written: \(problem)", ProgramExit.failure)
+            }
         }
         if landmarks.logFiles.isEmpty { result.lines.append("log: standard error, or the transcript of 'start'") }
     }

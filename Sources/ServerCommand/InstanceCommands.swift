@@ -42,7 +42,7 @@ struct InstanceOptions: ParsableArguments {
     }
 
     /// A server that is to be found: what is wrong in its configuration is said, and does not matter otherwise.
-    /// - Throws: `ExitCode` 2 when it is no configuration at all, after that was written to standard error.
+    /// - Throws: `ExitCode` 2 when it cannot be read, after that was written to standard error.
     func instance() throws -> Instance {
         let path = try path()
         do throws(SettingsError) {

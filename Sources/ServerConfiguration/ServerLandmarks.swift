@@ -33,9 +33,14 @@ public struct ServerLandmarks: Hashable, Sendable {
     }
 
     /// Reads them from a file, and passes over whatever else is wrong in it.
-    /// - Throws: `SettingsError` when it cannot be read, or is no configuration at all.
+    /// - Throws: `SettingsError` when it cannot be read.
     public init(path: String, host: ConfigurationHost) throws(SettingsError) {
-        let root = try SettingsReader.document(path, host).root
+        let root: ConfigurationSection
+        do throws(ConfigurationError) {
+            root = try ConfigurationDocument(passingOverErrorsIn: path, host: host).root
+        } catch {
+            throw SettingsError(.syntax(error), at: error.location)
+        }
         func value(_ key: String, _ section: ConfigurationSection?) -> String? {
             section?.keys.last { $0.key.lowercased() == key && !$0.value.isEmpty }.map { host.expandingTilde($0.value) }
         }

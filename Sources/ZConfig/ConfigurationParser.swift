@@ -8,6 +8,16 @@ extension ConfigurationDocument {
         self = parser.document
     }
 
+    /// Reads of a file what can be read: lines that are wrong are passed over, and a section ends where any other would end,
+    /// and at the latest with its file. To find a thing or two in a configuration that is wrong elsewhere.
+    ///
+    /// - Throws: `ConfigurationError` when the file itself cannot be read.
+    public init(passingOverErrorsIn path: String, host: ConfigurationHost) throws(ConfigurationError) {
+        var parser = ConfigurationParser(host: host, isLenient: true)
+        try parser.read(IncludePath.normalized(path), from: SourceLocation(file: path, line: 0))
+        self = parser.document
+    }
+
     /// Reads a text as if it were the contents of the file at `path`, which need not exist.
     public init(_ bytes: [UInt8], path: String, host: ConfigurationHost) throws(ConfigurationError) {
         var parser = ConfigurationParser(host: host)
@@ -22,20 +32,25 @@ extension ConfigurationDocument {
 struct ConfigurationParser {
     /// Deeper nesting is no configuration any more, and a tree without a limit could exhaust the stack.
     static let sectionLimit = 100
+    /// Files that are read where errors are passed over: then a file that includes itself twice would multiply without end.
+    static let lenientFileLimit = 200
     /// Paths by way of a symbolic link to its own directory never repeat: the cycle check alone would not end.
     static let includeLimit = 50
 
     private let host: ConfigurationHost
+    private let isLenient: Bool
     private var substitution: Substitution
     private var imports: [ConfigurationImport] = []
     /// The open sections, outermost first; the first is the document, which nothing closes.
     private var open: [ConfigurationSection]
     /// The files being read, each included by the one before.
     private var files: [String] = []
+    private var readCount = 0
     private var location = SourceLocation(file: "", line: 0)
 
-    init(host: ConfigurationHost) {
+    init(host: ConfigurationHost, isLenient: Bool = false) {
         self.host = host
+        self.isLenient = isLenient
         substitution = Substitution(variable: host.variable)
         open = []
     }
@@ -70,11 +85,16 @@ struct ConfigurationParser {
             .split(separator: feed, omittingEmptySubsequences: false)
         for (index, line) in lines.enumerated() {
             location = SourceLocation(file: path, line: index + 1)
-            guard let text = String(validating: line, as: UTF8.self) else { throw error(.notUTF8) }
-            try parse(line: text[...].unicodeScalars.stripped(), outermost: depth)
+            do throws(ConfigurationError) {
+                guard let text = String(validating: line, as: UTF8.self) else { throw self.error(.notUTF8) }
+                try parse(line: text[...].unicodeScalars.stripped(), outermost: depth)
+            } catch {
+                guard isLenient else { throw error }
+            }
         }
         if open.count > depth, let section = open.last {
-            throw error(.unclosedSection(section.type, opened: section.location))
+            guard isLenient else { throw error(.unclosedSection(section.type, opened: section.location)) }
+            close(downTo: depth)
         }
     }
 
@@ -134,9 +154,11 @@ struct ConfigurationParser {
     }
 
     private mutating func close(_ type: String, outermost: Int) throws(ConfigurationError) {
-        guard open.count > outermost, let section = open.popLast() else {
+        guard open.count > outermost, let section = open.last else {
             throw error(.unexpectedSectionEnd(found: type))
         }
+        guard !isLenient else { return closeAnyhow(type, outermost) }
+        open.removeLast()
         guard section.type == type else {
             throw error(.unbalancedSectionEnd(expected: section.type, opened: section.location, found: type))
         }
@@ -144,6 +166,18 @@ struct ConfigurationParser {
             throw ConfigurationError(.repeatedSectionName(name, first: first.location), at: section.location)
         }
         open[open.count - 1].sections.append(section)
+    }
+
+    /// Closes the innermost section of this type, and those in it that were not closed; without one, the innermost of all,
+    /// whose name has been written in two ways.
+    private mutating func closeAnyhow(_ type: String, _ outermost: Int) {
+        let found = open.indices.last { $0 >= outermost && open[$0].type == type }
+        close(downTo: found ?? open.count - 1)
+    }
+
+    /// Until so many sections are open, the document counted.
+    private mutating func close(downTo count: Int) {
+        while open.count > count, let section = open.popLast() { open[open.count - 1].sections.append(section) }
     }
 
     // MARK: Directives
@@ -177,7 +211,8 @@ struct ConfigurationParser {
             throw error(.unsupportedInclude(address))
         }
         guard !files.contains(path) else { throw error(.cycle(files + [path])) }
-        guard files.count < Self.includeLimit else {
+        readCount += 1
+        guard files.count < Self.includeLimit, !isLenient || readCount < Self.lenientFileLimit else {
             throw error(.tooDeep(limit: Self.includeLimit, what: "files"))
         }
         try read(path, from: location)

@@ -138,6 +138,7 @@ final class ClientHandler: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         logger.debug("\(name): \(error)")
+        if served == nil, !isClosing { noteDeparture() }
         close(because: nil)
     }
 

@@ -191,7 +191,7 @@ struct ProgramTests {
         "says what to do in place of what it does not take",
         arguments: [
             (["-X", "zeo/address=1", "-C", "zeo.conf"], "write it into the configuration"),
-            (["frobnicate"], "there is no command 'frobnicate'; there are init, start, stop"),
+            (["frobnicate"], "there is no command 'frobnicate'; there are init, check, start, stop"),
         ])
     func notTaken(arguments: [String], words: String) throws {
         let outcome = try BuiltProgram.zeoserver.run(arguments)

@@ -117,6 +117,47 @@ struct TextTests {
         ) { try ConfigurationDocument([0x61, 0x0a, 0xff], path: "x.conf", host: host) }
     }
 
+    @Test("what is right in a wrong configuration can be had all the same")
+    func lenient() throws {
+        let text = TextCase(
+            """
+            %define dir /srv
+            </surplus>
+            <zeo>
+              pid-filename $dir/zeo.pid
+              address $nothing
+              <ssl>
+              %include gone.conf
+            </zeo>
+            <a one>
+            <b
+            <c two
+            key of one
+            """)
+        let root = try ConfigurationDocument(passingOverErrorsIn: text.main, host: text.host).root
+        #expect(root.sections.map(\.type) == ["zeo", "a"])
+        let zeo = root.sections[0]
+        #expect(zeo.sections.map(\.type) == ["ssl"])
+        #expect(zeo.keys.map(\.key) == ["pid-filename"] && zeo.keys.first?.value == "/srv/zeo.pid")
+        let missing = TextCase("")
+        #expect(throws: ConfigurationError.self) {
+            try ConfigurationDocument(passingOverErrorsIn: "gone.conf", host: missing.host)
+        }
+        // Every path is another, and each file names two.
+        let endless = ConfigurationHost(
+            readFile: { _ throws(UnreadableFile) in Array("%include a/x.conf\n%include b/x.conf\nkey value".utf8) },
+            variable: { _ in nil }, homeDirectory: { _ in nil }, isDirectory: { _ in false }, exists: { _ in false })
+        let keys = try ConfigurationDocument(passingOverErrorsIn: "zeo.conf", host: endless).root.keys
+        #expect(keys.count > 10)
+        var random = RandomNumbers(seed: 5)
+        let alphabet = Array("<>/%$(){} \n\r\tab#define include x".utf8)
+        for _ in 0..<1000 {
+            let bytes = (0..<random.below(60)).map { _ in alphabet[random.below(alphabet.count)] }
+            let text = TextCase(String(decoding: bytes, as: UTF8.self))
+            _ = try ConfigurationDocument(passingOverErrorsIn: text.main, host: text.host)
+        }
+    }
+
     private static let corners: [TextCase] =
         [
             "", "\n\n", "# only a comment", "key", "key value # part of the value", "  key \t value  ", "key(value)",

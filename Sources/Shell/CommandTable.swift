@@ -57,6 +57,7 @@ public enum CommandTable {
             RevertCommand.self,
             // server
             PingCommand.self,
+            PackCommand.self,
             RefreshCommand.self,
             // shell
             HelpCommand.self,

@@ -90,6 +90,7 @@ struct PackedFiles: Sendable {
     /// - Precondition: the data file is locked.
     func cleanUp(_ file: DataFile) {
         removeNew()
+        Directories.remove(PackStatusFile.path(forDataFile: data))
         guard let identity = FileIdentity(path: kept) else { return }
         // The data file itself: it was not replaced.
         if identity == file.identity { Directories.remove(kept) } else { try? Directories.rename(kept, to: old) }

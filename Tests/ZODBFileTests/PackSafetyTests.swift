@@ -14,7 +14,9 @@ struct PackSafetyTests {
     private static func record(_ references: [UInt64], _ note: String) -> [UInt8] {
         var bytes: [UInt8] = [0x80, 3] + Array("cpersistent.mapping\nPersistentMapping\n.".utf8) + [0x80, 3]
         bytes += Array("]C".utf8) + [UInt8(note.utf8.count)] + Array(note.utf8) + Array("a(".utf8)
-        for reference in references { bytes += Array("C\u{8}".utf8) + ObjectID(rawValue: reference).bytes + Array("Q".utf8) }
+        for reference in references {
+            bytes += Array("C\u{8}".utf8) + ObjectID(rawValue: reference).bytes + Array("Q".utf8)
+        }
         return bytes + Array("e.".utf8)
     }
 
@@ -202,10 +204,12 @@ struct PackSafetyTests {
             options.packStep = { step throws(StorageError) in
                 guard step == .copied else { return }
                 copies.withLock { $0 += 1 }
-                guard let (storage, tid) = holder.withLock({ taken in
-                    defer { taken = nil }
-                    return taken
-                }) else { return }
+                guard
+                    let (storage, tid) = holder.withLock({ taken in
+                        defer { taken = nil }
+                        return taken
+                    })
+                else { return }
                 let transaction = try storage.begin(TransactionMetadata())
                 try (transaction as? any UndoingTransaction)?.undo(tid)
                 _ = try transaction.vote()

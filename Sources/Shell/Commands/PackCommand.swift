@@ -6,7 +6,8 @@ internal import ZODB
 struct PackCommand: ShellCommand {
     static let name = "pack"
     static let summary = "drop old revisions, and objects that nothing refers to"
-    static let synopsis = "--days N | --at WHEN [--dry-run] [--no-gc] [--no-old] [--strict] [--throttle SIZE] | --status"
+    static let synopsis =
+        "--days N | --at WHEN [--dry-run] [--no-gc] [--no-old] [--strict] [--throttle SIZE] | --status"
     static let group = CommandGroup.server
     static let discussion = """
         What was current at that time, and everything later, stays; what was before can be neither seen nor undone
@@ -37,7 +38,8 @@ struct PackCommand: ShellCommand {
     @Flag(name: .customLong("strict"), help: "Do nothing when something refers to an object that does not exist.")
     var isStrict = false
     @Option(help: ArgumentHelp("Read and write no more in a second: 20M.", valueName: "size")) var throttle: String?
-    @Flag(name: .customLong("status"), help: "Tell how far a pack is that somebody else has begun.") var asksStatus = false
+    @Flag(name: .customLong("status"), help: "Tell how far a pack is that somebody else has begun.") var asksStatus =
+        false
     @Option(help: ArgumentHelp("With --dry-run, list so many classes and objects (20).", valueName: "n")) var top = 20
     @Option(
         name: .customLong("yes-on"),
@@ -80,7 +82,8 @@ struct PackCommand: ShellCommand {
         if isDryRun {
             let storage = try session.storage(
                 as: (any PreviewablePackStorage).self, to: "tell what a pack would drop")
-            return try PackPreviewReport(session: session, top: top).report(try storage.previewPack(to: tid, options), tid)
+            return try PackPreviewReport(session: session, top: top).report(
+                try storage.previewPack(to: tid, options), tid)
         }
         try session.requireNothingStaged("a pack")
         try askAboutProduction(session)

@@ -26,9 +26,11 @@ struct PackPreviewReport {
             ]
         }
         let losses = preview.largest.prefix(top)
-        let places = (try? PathFinder(session.workspace).places(of: Set(losses.filter { !$0.isGarbage }.map(\.oid)))) ?? [:]
+        let places =
+            (try? PathFinder(session.workspace).places(of: Set(losses.filter { !$0.isGarbage }.map(\.oid)))) ?? [:]
         let objects = losses.map { loss -> [Cell] in
-            let place = loss.isGarbage ? "\(loss.oid) (nothing refers to it)" : places[loss.oid]?.description ?? "\(loss.oid)"
+            let place =
+                loss.isGarbage ? "\(loss.oid) (nothing refers to it)" : places[loss.oid]?.description ?? "\(loss.oid)"
             return [.text("object"), .text(place), .none, .size(loss.bytes)]
         }
         let columns = [

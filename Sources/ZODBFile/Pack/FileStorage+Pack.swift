@@ -228,7 +228,8 @@ struct PackRun {
             // A power cut may bring the old file back: nothing may be committed to the new one.
             writer.core.change { core in
                 core.obstacle =
-                    core.obstacle ?? "closed for writing: it was packed, and the directory could not be flushed: \(error)"
+                    core.obstacle
+                    ?? "closed for writing: it was packed, and the directory could not be flushed: \(error)"
             }
         }
         try? step(.directorySynced)

@@ -104,7 +104,8 @@ struct PackMarker: ~Copyable {
             throw .corrupt(
                 source.file.path,
                 FormatError(
-                    .invalid(field: "reference of \(referrer)", found: "\(oid), which does not exist; nothing was changed"),
+                    .invalid(
+                        field: "reference of \(referrer)", found: "\(oid), which does not exist; nothing was changed"),
                     at: marks.index.position(of: referrer) ?? 0))
         }
     }

@@ -34,7 +34,8 @@ struct PackedFiles: Sendable {
         var note: String?
         if unsafe fstat(file.descriptor, &status) == 0 {
             if fchown(made.descriptor, status.st_uid, status.st_gid) != 0 {
-                note = "the new file belongs to another user or group than the old one (\(status.st_uid):\(status.st_gid))"
+                note =
+                    "the new file has another owner or group than the old one (\(status.st_uid):\(status.st_gid))"
             }
             _ = fchmod(made.descriptor, status.st_mode & 0o7777)
         }
@@ -54,7 +55,8 @@ struct PackedFiles: Sendable {
             try Directories.link(data, to: kept)
         } catch {
             throw .unsupported(
-                "\(error): so the old file cannot be kept without a moment in which there is none; pack without keeping it")
+                "\(error): so the old file cannot be kept without a moment in which there is none; pack without keeping it"
+            )
         }
         Directories.remove(kept)
     }

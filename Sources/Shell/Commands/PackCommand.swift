@@ -132,7 +132,6 @@ struct PackCommand: ShellCommand {
     private func report(
         _ summary: PackSummary, _ tid: TransactionID, seconds: Double, _ session: Session
     ) throws -> Report {
-        typealias Field = Report.Field
         var messages: [Report.Message] = []
         var outcome = "packed"
         if case .nothingToDo(let reason) = summary.outcome {
@@ -140,22 +139,27 @@ struct PackCommand: ShellCommand {
             messages.append(Report.Message("nothing to do: \(reason)"))
         }
         func cell(_ value: Int?, _ make: (Int) -> Cell) -> Cell { value.map(make) ?? .none }
-        let fields = [
-            Field("outcome", .text(outcome)),
-            Field("to", title: "packed to", .time(tid)),
-            Field("objects_before", title: "objects before", cell(summary.objectsBefore) { .integer($0) }),
-            Field("objects_after", title: "objects after", cell(summary.objectsAfter) { .integer($0) }),
-            Field("bytes_before", title: "bytes before", cell(summary.bytesBefore) { .size($0) }),
-            Field("bytes_after", title: "bytes after", cell(summary.bytesAfter) { .size($0) }),
-            Field("blobs_removed", title: "blobs removed", .integer(summary.blobsRemoved)),
-            Field("dangling", title: "dangling references", .integer(summary.danglingCount)),
-            Field("rescued", title: "kept, garbage then and used later", .integer(summary.rescued)),
-            Field("seconds", title: "time", .seconds(seconds)),
+        let blobs = summary.blobsRemoved > 0, dangling = summary.danglingCount > 0, rescued = summary.rescued > 0
+        typealias Column = Report.Column
+        let row: [(column: Column, cell: Cell)] = [
+            (Column("outcome"), .text(outcome)),
+            (Column("to", title: "packed to", visibility: .detail), .time(tid)),
+            (Column("objects_before", title: "objects"), cell(summary.objectsBefore) { .integer($0) }),
+            (Column("objects_after", title: "left"), cell(summary.objectsAfter) { .integer($0) }),
+            (Column("bytes_before", title: "size"), cell(summary.bytesBefore) { .size($0) }),
+            (Column("bytes_after", title: "now"), cell(summary.bytesAfter) { .size($0) }),
+            (
+                Column("blobs_removed", title: "blobs removed", visibility: blobs ? .always : .detail),
+                .integer(summary.blobsRemoved)
+            ),
+            (Column("dangling", visibility: dangling ? .always : .detail), .integer(summary.danglingCount)),
+            (Column("rescued", visibility: rescued ? .always : .detail), .integer(summary.rescued)),
+            (Column("seconds", title: "time"), .seconds(seconds)),
         ]
         messages += try DanglingText(session: session).messages(summary.dangling, count: summary.danglingCount)
         messages += summary.notes.map { Report.Message($0, severity: .warning) }
         let all = messages
-        return Report(.table(Report.Table(fields.map(\.column), ArrayCursor([fields.map(\.cell)]), total: 1))) {
+        return Report(.table(Report.Table(row.map(\.column), ArrayCursor([row.map(\.cell)]), total: 1))) {
             Report.Conclusion(messages: all)
         }
     }

@@ -60,6 +60,7 @@ public enum CommandTable {
             LoadDumpCommand.self,
             // server
             PingCommand.self,
+            PackCommand.self,
             RefreshCommand.self,
             // shell
             HelpCommand.self,

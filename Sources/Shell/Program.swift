@@ -44,7 +44,12 @@ private struct Run {
                 if let editing = command as? any EditingCommand.Type { return oneShotEdit(editing, rest) }
                 return oneShot(command, rest)
             }
-            return isAddress(first) ? connect(arguments) : tell(Self.unknown(first), command: nil)
+            guard isAddress(first) else { return tell(Self.unknown(first), command: nil) }
+            // The address first, as people say it too: zeoshell Data.fs pack --days 7.
+            if let name = rest.first, CommandTable.find(name) != nil {
+                return Run([name, first] + rest.dropFirst(), environment).start()
+            }
+            return connect(arguments)
         }
     }
 

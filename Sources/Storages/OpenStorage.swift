@@ -110,3 +110,6 @@ private func openFile(
     ) { progress(StorageProgress(task: $0.task, done: $0.done, total: $0.total, unit: "bytes")) }
     return try FileStorage(path, options: fileOptions)
 }
+
+/// How far the pack of a Data.fs is that another process is at; nil when none is.
+public func packProgress(ofFileAt path: String) -> PackProgress? { FileStorage.packProgress(ofFileAt: path) }

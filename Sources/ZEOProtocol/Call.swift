@@ -44,6 +44,8 @@ public enum Call: Hashable, Sendable {
     case vote(Int)
     case finish(Int)
     case abort(Int)
+    /// Packs to a time, in seconds since 1970. The reply comes when that is done.
+    case pack(time: Double)
 }
 
 extension Call {
@@ -113,6 +115,7 @@ extension Call {
         case .vote(let id): ("vote", [.integer(Int64(id))])
         case .finish(let id): ("tpc_finish", [.integer(Int64(id))])
         case .abort(let id): ("tpc_abort", [.integer(Int64(id))])
+        case .pack(let time): ("pack", [.float(time), .integer(1)])
         }
     }
 
@@ -130,7 +133,7 @@ extension Call {
             generation.hasTransactionIteration
         case .sendBlob, .storeBlobStart, .storeBlobChunk, .storeBlobEnd: generation.hasBlobs
         case .requireCurrent: generation.hasReadChecks
-        case .newObjectIDs, .begin, .store, .undo, .vote, .finish, .abort: true
+        case .newObjectIDs, .begin, .store, .undo, .vote, .finish, .abort, .pack: true
         }
     }
 }

@@ -190,7 +190,7 @@ extension Reply {
             ("commits", "commits"), ("aborts", "aborts"), ("active_txns", "active transactions"),
             ("conflicts", "conflicts"), ("conflicts_resolved", "conflicts resolved"),
             ("waiting", "waiting for the lock"),
-            ("lock_time", "lock held since"),
+            ("lock_time", "lock held since"), ("pack", "pack"),
         ]
         return names.compactMap { key, name in
             guard let value = value[key], !value.isNone else { return nil }

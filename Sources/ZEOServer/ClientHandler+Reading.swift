@@ -97,10 +97,12 @@ extension ServedStorage {
     fileprivate func noteProgress() -> @Sendable (PackProgress) -> Void {
         let phase = Mutex(PackProgress.Phase?.none)
         return { [logger, name] progress in
-            guard phase.withLock({ last in
-                defer { last = progress.phase }
-                return last != progress.phase
-            }) else { return }
+            guard
+                phase.withLock({ last in
+                    defer { last = progress.phase }
+                    return last != progress.phase
+                })
+            else { return }
             logger.info("(\(name)) packing: \(progress.phase.rawValue), after \(Int(progress.elapsed)) s")
         }
     }
@@ -123,7 +125,8 @@ extension ServedStorage {
         }
         if summary.rescued > 0 {
             logger.notice(
-                "(\(name)) \(summary.rescued) objects were garbage at that time and are referred to again: they were kept")
+                "(\(name)) \(summary.rescued) objects were garbage at that time and are referred to again: they were kept"
+            )
         }
         for text in summary.notes { logger.warning("(\(name)) \(text)") }
     }

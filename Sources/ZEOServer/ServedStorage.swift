@@ -149,15 +149,8 @@ final class ServedStorage: Sendable {
         add("connections", .integer(Int64(statistics.connections)))
         if generation <= .v4 { add("verifying_clients", .integer(0)) }
         add("last-transaction", .string(last.hex))
-        if let pack = (storage as? any PackableStorage)?.packProgress {
-            add(
-                "pack",
-                .dict([
-                    .init(.string("phase"), .string(pack.phase.rawValue)),
-                    .init(.string("fraction"), .float(pack.fraction)),
-                    .init(.string("seconds"), .float(pack.elapsed)),
-                    .init(.string("remaining"), pack.remaining.map { .float($0) } ?? .none),
-                ]))
+        if let storage = storage as? any PackableStorage {
+            add("pack", .string(storage.packProgress?.description ?? "none"))
         }
         return .dict(fields)
     }

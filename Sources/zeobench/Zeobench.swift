@@ -13,7 +13,8 @@ struct Zeobench: ParsableCommand {
             written, beside Python and beside what the disk allows; zeo-commits the same over ZEO; server measures zeoserver beside Python's.
             """,
         subcommands: [
-            IndexRow.self, WalkRow.self, DecodeRow.self, ClassesRow.self, DocumentsRow.self, EditRow.self, PackRow.self, Compare.self,
+            IndexRow.self, WalkRow.self, DecodeRow.self, ClassesRow.self, DocumentsRow.self, EditRow.self, PackRow.self,
+            Compare.self,
             Commits.self, Loads.self, CommitLoop.self, ServerCommits.self, ServerRows.self,
         ])
 }

@@ -159,7 +159,7 @@ struct SuggestionTests {
 
     @Test(
         "know words of other programs",
-        arguments: [("dir", "ls"), ("select * from x", "find"), ("pack", "does not pack"), ("delete", "unset")])
+        arguments: [("dir", "ls"), ("select * from x", "find"), ("delete", "unset")])
     func thesaurus(line: String, hint: String) throws {
         #expect(try #require(advice(line)).contains(hint))
     }

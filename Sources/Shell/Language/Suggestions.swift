@@ -101,7 +101,6 @@ enum Suggestions {
         "view": "cat shows an object", "print": "cat shows an object", "describe": "stat tells about an object",
         "desc": "stat tells about an object", "select": "get shows a value, find searches", "search": "find searches",
         "where": "find PATH --where searches", "whoami": "users lists the users",
-        "pack": "this version of zeoshell does not pack",
         "insert": "set stages a value", "update": "set stages a value",
         "delete": "rm removes an object, unset a value", "del": "rm removes an object, unset a value",
         "touch": "set stages a value", "add": "cp, mkdir and import make objects",

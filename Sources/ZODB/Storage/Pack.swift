@@ -89,6 +89,14 @@ public struct PackProgress: Hashable, Sendable {
     }
 }
 
+extension PackProgress: CustomStringConvertible {
+    /// `copy, 45 % in all, after 12 s, 15 s left`
+    public var description: String {
+        "\(phase.rawValue), \(Int(fraction * 100)) % in all, after \(Int(elapsed)) s"
+            + (remaining.map { ", \(Int($0)) s left" } ?? "")
+    }
+}
+
 /// What a pack came to.
 public struct PackSummary: Hashable, Sendable {
     public enum Outcome: Hashable, Sendable {
@@ -123,4 +131,47 @@ public struct PackSummary: Hashable, Sendable {
     public var notes: [String] = []
 
     public init(_ outcome: Outcome) { self.outcome = outcome }
+}
+
+/// A storage that can tell what a pack would drop.
+public protocol PreviewablePackStorage: PackableStorage {
+    /// Looks, and changes nothing. It may be opened for reading.
+    func previewPack(to tid: TransactionID, _ options: PackOptions) throws(StorageError) -> PackPreview
+}
+
+/// What a pack would drop.
+public struct PackPreview: Sendable {
+    /// So many objects are told of singly.
+    public static let mostObjects = 1000
+
+    /// What would go of one object.
+    public struct Loss: Hashable, Sendable {
+        public var oid: ObjectID
+        public var bytes: Int
+        /// Nothing refers to it: it goes as a whole.
+        public var isGarbage: Bool
+
+        public init(oid: ObjectID, bytes: Int, isGarbage: Bool) {
+            self.oid = oid
+            self.bytes = bytes
+            self.isGarbage = isGarbage
+        }
+    }
+
+    /// Why a pack would do nothing; nil when it would, or that is not known before.
+    public var redundancy: String?
+    public var objectsBefore = 0
+    public var bytesBefore = 0, bytesAfter = 0
+    /// Objects that would go as a whole.
+    public var droppedObjects = 0
+    public var droppedRevisions = 0
+    /// What would go, by class; the largest first.
+    public var classes: [ClassTally.Line] = []
+    /// Objects of which most would go, the largest first.
+    public var largest: [Loss] = []
+    public var dangling: [PackSummary.Dangling] = []
+    public var danglingCount = 0
+    public var rescued = 0
+
+    public init() {}
 }

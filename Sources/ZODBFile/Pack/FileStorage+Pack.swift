@@ -7,23 +7,31 @@ extension FileStorage: PackableStorage {
     /// Others go on loading and committing. The file is, byte for byte, what Python's pack would have made of it, except
     /// that nothing is lost which something refers to that stays: see `docs/decisions/`.
     /// - Throws: `readOnly` when it was opened for reading; `unsupported` for a file with versions, or a garbage
-    ///   collection that would have to guess; `noSuchObject` for a reference to nothing, when the options are strict;
-    ///   `corrupt`; `io`, also when the disk has not enough room. Then the file is as it was, and nothing is left behind.
+    ///   collection that would have to guess; `corrupt` for a damaged file, and for a reference to nothing when the options are strict;
+    ///   `io`, also when the disk has not enough room. Then the file is as it was, and nothing is left behind.
     @discardableResult
     public func pack(to tid: TransactionID, _ options: PackOptions) throws(StorageError) -> PackSummary {
         guard let writer else { throw .readOnly(name) }
         try writer.requireUsable()
         guard tid > .none else { throw .unsupported("\(name): invalid pack time") }
         let cancellation = Interruption()
+        // Another pack of ours has it locked, and is found out below.
+        let status = PackStatusFile(forDataFile: Directories.resolved(name))
         let watch = PackWatch(
             bytesPerSecond: options.bytesPerSecond,
             interruptions: [cancellation] + [options.interruption, self.options.interruption].compactMap { $0 },
-            report: { progress in options.progress?(progress) })
+            report: { progress in
+                status?.write(progress)
+                options.progress?(progress)
+            })
         try writer.packing.change { (packing) throws(StorageError) in
             guard packing == nil else { throw StorageError.alreadyPacking }
             packing = FileWriter.Packing(watch: watch, cancellation: cancellation)
         }
-        defer { writer.packing.change { $0 = nil } }
+        defer {
+            status?.remove()
+            writer.packing.change { $0 = nil }
+        }
         return try PackRun(self, writer, tid, options, watch).perform()
     }
 
@@ -220,7 +228,8 @@ struct PackRun {
             // A power cut may bring the old file back: nothing may be committed to the new one.
             writer.core.change { core in
                 core.obstacle =
-                    core.obstacle ?? "closed for writing: it was packed, and the directory could not be flushed: \(error)"
+                    core.obstacle
+                    ?? "closed for writing: it was packed, and the directory could not be flushed: \(error)"
             }
         }
         try? step(.directorySynced)

@@ -169,7 +169,8 @@ struct PackCopier: ~Copyable {
         while position >= newPackPosition { position = Int(clamping: try output.header(at: position).previous) }
         guard position > 0, try output.header(at: position).serial == serial else {
             throw .wrongState(
-                "\(source.file.path): transaction \(record.serial) has restored a revision of \(record.oid) that was dropped")
+                "\(source.file.path): transaction \(record.serial) has restored a revision of \(record.oid) that was dropped"
+            )
         }
         return position
     }

@@ -1,3 +1,4 @@
+internal import ByteCoding
 internal import ZODB
 
 /// Finds out which revisions stay.
@@ -40,7 +41,7 @@ struct PackMarker: ~Copyable {
     }
 
     /// - Throws: `unsupported` when there was no root object at the pack time, with which all would be garbage, or a
-    ///   record cannot be read; `noSuchObject` for a dangling reference, when that is to be an error.
+    ///   record cannot be read; `corrupt` for a dangling reference, when that is to be an error.
     mutating func mark() throws(StorageError) {
         if !marks.keepsAll {
             if marks.index.count > 0, try exists(.root) {
@@ -99,7 +100,14 @@ struct PackMarker: ~Copyable {
         if dangling.count < Self.mostDangling {
             dangling.append(PackSummary.Dangling(missing: oid, referrer: referrer))
         }
-        if isStrict { throw .noSuchObject(oid) }
+        if isStrict {
+            throw .corrupt(
+                source.file.path,
+                FormatError(
+                    .invalid(
+                        field: "reference of \(referrer)", found: "\(oid), which does not exist; nothing was changed"),
+                    at: marks.index.position(of: referrer) ?? 0))
+        }
     }
 
     /// Looks into all that has been reached.

@@ -35,7 +35,8 @@ struct PackNews {
                 else { continue }
                 for reference in references.found { found.insert(ObjectID(rawValue: reference)) }
             }
-            for oid in found where !marks.marked.contains(oid) && !marks.needed.contains(oid) && !written.contains(oid) {
+            for oid in found where !marks.marked.contains(oid) && !marks.needed.contains(oid) && !written.contains(oid)
+            {
                 // Not followed: what it refers to may go.
                 if marks.knowsNeeded { return false }
                 guard let position = marks.index.position(of: oid) else { continue }

@@ -34,7 +34,8 @@ struct PackedFiles: Sendable {
         var note: String?
         if unsafe fstat(file.descriptor, &status) == 0 {
             if fchown(made.descriptor, status.st_uid, status.st_gid) != 0 {
-                note = "the new file belongs to another user or group than the old one (\(status.st_uid):\(status.st_gid))"
+                note =
+                    "the new file has another owner or group than the old one (\(status.st_uid):\(status.st_gid))"
             }
             _ = fchmod(made.descriptor, status.st_mode & 0o7777)
         }
@@ -54,7 +55,8 @@ struct PackedFiles: Sendable {
             try Directories.link(data, to: kept)
         } catch {
             throw .unsupported(
-                "\(error): so the old file cannot be kept without a moment in which there is none; pack without keeping it")
+                "\(error): so the old file cannot be kept without a moment in which there is none; pack without keeping it"
+            )
         }
         Directories.remove(kept)
     }
@@ -90,6 +92,7 @@ struct PackedFiles: Sendable {
     /// - Precondition: the data file is locked.
     func cleanUp(_ file: DataFile) {
         removeNew()
+        Directories.remove(PackStatusFile.path(forDataFile: data))
         guard let identity = FileIdentity(path: kept) else { return }
         // The data file itself: it was not replaced.
         if identity == file.identity { Directories.remove(kept) } else { try? Directories.rename(kept, to: old) }

@@ -45,11 +45,21 @@ let package = Package(
         .systemLibrary(name: "CLibEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
         .target(name: "LineEditing", dependencies: ["CLibEdit"], swiftSettings: settings),
         .target(
-            name: "Storages", dependencies: ["ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"], swiftSettings: settings),
+            name: "Backup", dependencies: ["ByteCoding", "CZlib", "ZODB", "ZODBFile"], swiftSettings: settings),
+        .testTarget(
+            name: "BackupTests",
+            dependencies: [
+                "Backup", "ByteCoding", "Pickle", "Storages", "TestSupport", "ZODB", "ZODBFile", "zeoserver",
+                "zeoshell",
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "Storages", dependencies: ["Backup", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"],
+            swiftSettings: settings),
         .target(
             name: "Shell",
             dependencies: [
-                "ByteCoding", "LineEditing", "ObjectGraph", "Pickle", "Storages", "ZODB",
+                "Backup", "ByteCoding", "LineEditing", "ObjectGraph", "Pickle", "Storages", "ZODB", "ZODBFile",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

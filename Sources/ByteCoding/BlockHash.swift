@@ -1,6 +1,6 @@
-/// What hashes of the SHA family have in common: blocks of 64 bytes, and at the end the number of bits.
+/// What MD5 and the hashes of the SHA family have in common: blocks of 64 bytes, and at the end the number of bits.
 ///
-/// Source: FIPS 180-4, sections 5.1.1 and 6.
+/// Source: FIPS 180-4, sections 5.1.1 and 6; RFC 1321, section 3.
 struct BlockBuffer: Sendable {
     static let size = 64
 
@@ -9,6 +9,7 @@ struct BlockBuffer: Sendable {
     private var count: UInt64 = 0
 
     /// Calls `compress` with every block that is complete: where it begins in the bytes that it is given.
+    @inline(__always)
     mutating func update(_ bytes: Span<UInt8>, _ compress: (Span<UInt8>, Int) -> Void) {
         count &+= UInt64(bytes.count)
         var start = 0
@@ -32,10 +33,12 @@ struct BlockBuffer: Sendable {
     }
 
     /// The last one or two blocks.
-    var padded: [UInt8] {
+    /// - Parameter isBigEndian: how the number of bits is written; MD5 does it the other way.
+    func padded(isBigEndian: Bool = true) -> [UInt8] {
         var last = rest + [0x80]
         last += [UInt8](repeating: 0, count: (2 * Self.size - 8 - last.count) % Self.size)
-        withUnsafeBytes(of: (count &* 8).bigEndian) { last += $0 }
+        let bits = count &* 8
+        withUnsafeBytes(of: isBigEndian ? bits.bigEndian : bits.littleEndian) { last += $0 }
         return last
     }
 }
@@ -49,8 +52,11 @@ extension Span<UInt8> {
 }
 
 extension UInt32 {
-    func rotatedLeft(_ count: UInt32) -> UInt32 { self << count | self >> (32 - count) }
-    func rotatedRight(_ count: UInt32) -> UInt32 { self >> count | self << (32 - count) }
+    /// - Parameter count: 1 to 31.
+    @inline(__always)
+    func rotatedLeft(_ count: UInt32) -> UInt32 { self &<< count | self &>> (32 &- count) }
+    @inline(__always)
+    func rotatedRight(_ count: UInt32) -> UInt32 { self &>> count | self &<< (32 &- count) }
 }
 
 func bytes(of words: [UInt32]) -> [UInt8] {

@@ -19,7 +19,7 @@ public struct SHA1: Sendable {
     /// The digest of all so far, 20 bytes; more may follow.
     public var digest: [UInt8] {
         var last = state
-        let padded = buffer.padded
+        let padded = buffer.padded()
         for start in stride(from: 0, to: padded.count, by: BlockBuffer.size) { Self.add(padded.span, start, to: &last) }
         return bytes(of: last)
     }

@@ -33,10 +33,9 @@ final class CommandRunner {
             session.inputLine = line
             let words = try Translation.words(line.words, in: session)
             guard let name = words.first else { return .done }
-            let arguments = Array(words.dropFirst())
             command = name
-            format = Self.format(in: arguments)
-            guard let type = CommandTable.find(name) else {
+            format = Self.format(in: Array(words.dropFirst()))
+            guard let (type, arguments) = CommandTable.find(leading: words) else {
                 command = nil
                 throw Suggestions.unknown(name, text)
             }

@@ -62,6 +62,11 @@ public enum CommandTable {
             PingCommand.self,
             PackCommand.self,
             RefreshCommand.self,
+            // backup
+            BackupCommand.self,
+            BackupVerifyCommand.self,
+            BackupRestoreCommand.self,
+            BackupListCommand.self,
             // shell
             HelpCommand.self,
             ConnectCommand.self,
@@ -75,4 +80,14 @@ public enum CommandTable {
 
     /// The command of this name or alias.
     static func find(_ name: String) -> (any ShellCommand.Type)? { all.first { $0.names.contains(name) } }
+
+    /// The command that the words begin with, and the words after its name, which may be of two: `backup verify`.
+    static func find(leading words: [String]) -> (command: any ShellCommand.Type, arguments: [String])? {
+        for count in [2, 1] where words.count >= count {
+            if let command = find(words.prefix(count).joined(separator: " ")) {
+                return (command, Array(words.dropFirst(count)))
+            }
+        }
+        return nil
+    }
 }

@@ -40,22 +40,24 @@ private struct Run {
         case ConnectCommand.name, "open":
             return connect(rest)
         default:
-            if let command = CommandTable.find(first) {
+            if let (command, rest) = CommandTable.find(leading: arguments) {
                 if let editing = command as? any EditingCommand.Type { return oneShotEdit(editing, rest) }
                 return oneShot(command, rest)
             }
-            guard isAddress(first) else { return tell(Self.unknown(first), command: nil) }
-            // The address first, as people say it too: zeoshell Data.fs pack --days 7.
-            if let name = rest.first, CommandTable.find(name) != nil {
-                return Run([name, first] + rest.dropFirst(), environment).start()
+            // An address, then a command with its words, as people say it too: zeoshell Data.fs pack --days 7.
+            if let (command, words) = CommandTable.find(leading: rest), command.scope == .anywhere, isAddress(first),
+                !first.hasPrefix("-")
+            {
+                if let editing = command as? any EditingCommand.Type { return oneShotEdit(editing, [first] + words) }
+                return oneShot(command, [first] + words)
             }
-            return connect(arguments)
+            return isAddress(first) ? connect(arguments) : tell(Self.unknown(first), command: nil)
         }
     }
 
     private static let usage = """
         zeoshell ADDRESS                      look around in a ZODB: HOST:PORT, a socket, a Data.fs, a URI
-        zeoshell COMMAND ADDRESS [ARGUMENT]…  one command: zeoshell ls db1:8800 /Plone
+        zeoshell COMMAND ADDRESS [ARGUMENT]…  one command: zeoshell ls db1:8800 /Plone; or the address first
         zeoshell connect ADDRESS -c COMMAND   commands in order; -f FILE or standard input: a script
         zeoshell help [COMMAND]               what there is
         """

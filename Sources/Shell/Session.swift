@@ -179,6 +179,8 @@ extension Session {
     }
 
     private func replaceStorage(_ address: StorageAddress, _ options: OpeningOptions) throws {
+        var options = options
+        options.moment = try moment(of: address)
         let storage = try opener(address, options, interruption)
         let last: TransactionID
         do {
@@ -200,6 +202,15 @@ extension Session {
         openWorkspace = nil
     }
 
+    /// Which state of a backup an address means; nil where it says none.
+    private func moment(of address: StorageAddress) throws -> TransactionID? {
+        guard let text = address.moment else { return nil }
+        guard let tid = try whenParser.parse(text).transaction() else {
+            throw ShellFailure.usage("'\(text)' depends on an object", advice: "a time, or a transaction")
+        }
+        return tid
+    }
+
     /// The objects of another database, for reading; it stays open until the transaction ends: blobs are read then.
     func foreignWorkspace(_ text: String) throws -> Workspace {
         var options = OpeningOptions(clientLabel: Identity.label(environment))
@@ -211,6 +222,7 @@ extension Session {
         } else {
             address = try StorageAddress(parsing: text)
         }
+        options.moment = try moment(of: address)
         let storage = try opener(address, options, interruption)
         transaction.others.append(ClosedAtEnd(storage))
         return try Workspace(storage, interruption: interruption)

@@ -49,7 +49,7 @@ extension ShellCommand {
 
 /// Where a command stands in the help.
 public enum CommandGroup: String, CaseIterable, Sendable {
-    case move, look, search, change, transaction, history, server, shell
+    case move, look, search, change, transaction, history, server, backup, shell
 }
 
 /// A line to type, and what it does.

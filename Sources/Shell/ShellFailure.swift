@@ -203,6 +203,7 @@ extension ShellFailure {
         switch number {
         case 2: "check the path"
         case 5: "the disk may be failing: copy what can be read, and work on the copy"
+        case 17: "something of that name is there already"
         case 13: "you may not read it: ask its owner, or work on a copy"
         case 21: "that is a directory: name the Data.fs in it"
         case 22: "a Data.fs is a regular file: this may be a pipe or a device"

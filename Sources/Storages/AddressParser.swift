@@ -75,10 +75,20 @@ extension StorageAddress {
         if text.hasPrefix("zeo://") { return try zeo(text, rest: text.dropFirst(6)) }
         if text.hasPrefix("file://") { return try file(text, rest: text.dropFirst(7)) }
         if text.hasPrefix("file:") { return try file(text, rest: text.dropFirst(5)) }
+        if text.hasPrefix("repozo:") {
+            let (directory, moment) = BackupPlace.split(String(text.dropFirst(7)))
+            guard !directory.isEmpty else {
+                throw AddressError(
+                    text, "no directory", advice: "write repozo:/backup/site, with @WHEN for an older state")
+            }
+            var address = StorageAddress(.backup(directory))
+            address.moment = moment
+            return address
+        }
         guard let colon = text.range(of: "://") else { return nil }
         throw AddressError(
             text, "storages of the kind '\(text[..<colon.lowerBound])' cannot be opened",
-            advice: "zeo://HOST:PORT and file:///PATH can")
+            advice: "zeo://HOST:PORT, file:///PATH and repozo:DIR can")
     }
 
     private static func zeo(_ text: String, rest: Substring) throws(AddressError) -> StorageAddress {

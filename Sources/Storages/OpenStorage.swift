@@ -1,3 +1,4 @@
+internal import Backup
 internal import ZEOClient
 internal import ZEOProtocol
 public import ZODB
@@ -19,6 +20,8 @@ public struct OpeningOptions: Hashable, Sendable {
     public var isOverlay: Bool
     /// What a server's log is to call us: `zeoshell:USER@HOST`.
     public var clientLabel: String?
+    /// Of a backup, the last transaction to be seen; nil for its newest state.
+    public var moment: TransactionID?
 
     public init(
         storageName: String? = nil, timeout: Double? = nil, blobDirectory: String? = nil, isWritable: Bool = false,
@@ -78,6 +81,12 @@ public func openStorage(
         }
     case .file(let path):
         return try openFile(path, address, options, interruption, progress)
+    case .backup(let path):
+        let watch = BackupWatch(interruption: interruption) {
+            progress(StorageProgress(task: $0.task, done: $0.done, total: $0.total, unit: "bytes"))
+        }
+        guard !options.isWritable else { throw .readOnly("\(path), a backup") }
+        return try Repository(path).open(options.moment.map { .transaction($0) } ?? .newest, watch)
     }
 }
 

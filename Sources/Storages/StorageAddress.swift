@@ -1,4 +1,5 @@
-/// Text that names a storage: `db1:8800`, `[::1]:8800`, `/run/zeo.sock`, `Data.fs`, `zeo://…`, `file://…`.
+/// Text that names a storage: `db1:8800`, `[::1]:8800`, `/run/zeo.sock`, `Data.fs`, `zeo://…`, `file://…`,
+/// `repozo:DIR`, `repozo:DIR@yesterday`.
 ///
 /// The forms are tried in this order: URI, host and port, path. Whether a path is a file or a server's socket is seen
 /// when it is opened. URIs are those of zodburi, so that what people have can be pasted.
@@ -13,6 +14,8 @@ public struct StorageAddress: Hashable, Sendable {
         case socket(String)
         /// A Data.fs, said to be one.
         case file(String)
+        /// A repository of backups.
+        case backup(String)
     }
 
     public var location: Location
@@ -22,6 +25,8 @@ public struct StorageAddress: Hashable, Sendable {
     public var blobDirectory: String?
     /// How long to wait for a server, in seconds, when the text says so.
     public var timeout: Double?
+    /// Which state of a backup, as it was written behind an `@`: a time, or a transaction.
+    public var moment: String?
 
     public init(
         _ location: Location, storageName: String? = nil, blobDirectory: String? = nil, timeout: Double? = nil
@@ -57,6 +62,7 @@ extension StorageAddress: CustomStringConvertible {
         switch location {
         case .server(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         case .path(let path), .socket(let path), .file(let path): path
+        case .backup(let path): "repozo:" + path + (moment.map { "@" + $0 } ?? "")
         }
     }
 
@@ -64,8 +70,8 @@ extension StorageAddress: CustomStringConvertible {
     public var shortName: String {
         switch location {
         case .server: description
-        case .path(let path), .socket(let path), .file(let path):
-            path.split(separator: "/").last.map(String.init) ?? path
+        case .path(let path), .socket(let path), .file(let path), .backup(let path):
+            (path.split(separator: "/").last.map(String.init) ?? path) + (moment.map { "@" + $0 } ?? "")
         }
     }
 }

@@ -1,5 +1,5 @@
 internal import ByteCoding
-internal import ZODB
+package import ZODB
 
 #if canImport(Glibc)
     internal import Glibc
@@ -10,8 +10,8 @@ internal import ZODB
 /// The directory that holds the blobs of a database, a file for each revision.
 ///
 /// How they lie in it, the marker file `.layout` says. Source: ZODB 6, `src/ZODB/blob.py`.
-struct BlobDirectory: Sendable {
-    enum Layout: String, CaseIterable, Sendable {
+package struct BlobDirectory: Sendable {
+    package enum Layout: String, CaseIterable, Sendable {
         /// A directory for each byte of the oid: `0x00/0x00/…/0x02/0x040d271d214343aa.blob`.
         case bushy
         /// One directory for each oid: `0x02/0x040d271d217a6411.blob`.
@@ -41,7 +41,7 @@ struct BlobDirectory: Sendable {
     }
 
     /// Where the blob's file may be, from the directory.
-    static func file(of oid: ObjectID, serial: TransactionID, in layout: Layout) -> String {
+    package static func file(of oid: ObjectID, serial: TransactionID, in layout: Layout) -> String {
         let name = "\(ObjectID(rawValue: serial.rawValue)).blob"
         switch layout {
         case .bushy:

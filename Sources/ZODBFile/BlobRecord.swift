@@ -1,8 +1,8 @@
 internal import ZODB
 
 /// Recognizes the record of a blob: its class is `ZODB.blob.Blob`.
-enum BlobRecord {
-    static func isBlob(_ data: [UInt8]) -> Bool {
+package enum BlobRecord {
+    package static func isBlob(_ data: [UInt8]) -> Bool {
         // A cheap look first: a blob's record has 25 bytes, with a transformation a few more.
         guard data.count < 1024, let plain = try? RecordTransformation.undone(data, limit: 4096) else { return false }
         let marker = Array("cZODB.blob\nBlob\n".utf8)

@@ -1,5 +1,5 @@
 internal import ByteCoding
-internal import ZODB
+package import ZODB
 
 #if canImport(Glibc)
     internal import Glibc
@@ -14,7 +14,7 @@ internal import ZODB
 /// and disturbs nobody.
 extension DataFile {
     /// - Throws: `locked` when somebody has the lock, with his process where the system tells it; `io`.
-    func lock() throws(StorageError) {
+    package func lock() throws(StorageError) {
         var result: Int32
         repeat { result = flock(descriptor, LOCK_EX | LOCK_NB) } while result != 0 && errno == EINTR
         guard result != 0 else { return }
@@ -24,6 +24,18 @@ extension DataFile {
         case ENOLCK, ENOSYS, EINVAL, EOPNOTSUPP: return
         case let number: throw .io("\(path), locking", errno: number)
         }
+    }
+
+    /// - Throws: `locked` when somebody has the lock, `io`.
+    package func requireUnlocked() throws(StorageError) {
+        try lock()
+        unlock()
+    }
+
+    /// - Throws: `locked` when somebody has the lock beside a Data.fs of this name. None is made where there is none.
+    package static func requireLockFree(forDataFile path: String) throws(StorageError) {
+        guard FileIdentity(path: path + ".lock") != nil else { return }
+        try LockFile(forDataFile: path).release()
     }
 
     func unlock() { _ = flock(descriptor, LOCK_UN) }

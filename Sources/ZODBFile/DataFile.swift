@@ -29,6 +29,8 @@ package final class DataFile: Sendable {
     package let identity: FileIdentity
     let descriptor: Int32
     private let calls: FileCalls
+    /// The files that this one consists of; nil for a file of its own.
+    private let joined: JoinedFiles?
 
     /// - Throws: `io` when the file cannot be opened, or is no regular file.
     package init(
@@ -58,9 +60,23 @@ package final class DataFile: Sendable {
         self.descriptor = descriptor
         self.calls = calls
         self.identity = FileIdentity(status)
+        joined = nil
     }
 
-    deinit { _ = Self.closeDescriptor(descriptor) }
+    /// Several files as if they were one, one behind the other, for reading.
+    /// - Parameters:
+    ///   - name: what messages call it.
+    ///   - limit: where it ends, at the latest.
+    /// - Precondition: there is at least one piece.
+    package init(joining pieces: [DataFile], upTo limit: Int = .max, name: String) throws(StorageError) {
+        path = name
+        identity = pieces[0].identity
+        descriptor = -1
+        calls = .system
+        joined = try JoinedFiles(pieces, upTo: limit)
+    }
+
+    deinit { if descriptor >= 0 { _ = Self.closeDescriptor(descriptor) } }
 
     /// Somebody has renamed it.
     func noteRenaming(to path: String) { name.withLock { $0 = path } }
@@ -68,6 +84,7 @@ package final class DataFile: Sendable {
     private static func closeDescriptor(_ descriptor: Int32) -> Int32 { close(descriptor) }
 
     package func size() throws(StorageError) -> Int {
+        if let joined { return joined.size }
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else { throw .io(path, errno: errno) }
         return Int(status.st_size)
@@ -75,6 +92,7 @@ package final class DataFile: Sendable {
 
     /// Fills `buffer` from `offset` on; fewer bytes only where the file ends.
     package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(StorageError) -> Int {
+        if let joined { return try unsafe joined.read(into: buffer, at: offset) }
         var done = 0
         while done < buffer.count {
             let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
@@ -183,7 +201,7 @@ package struct FileIdentity: Hashable, Sendable {
     }
 
     /// The file that `path` names at this moment; nil when there is none.
-    init?(path: String) {
+    package init?(path: String) {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else { return nil }
         self.init(status)

@@ -3,7 +3,7 @@
 /// The system kills who touches a page behind the file's end, or one that the disk cannot deliver. So nothing is asked
 /// for but what is known to be committed, and only a file that is locked is mapped: see `docs/decisions/`.
 // @unchecked: the memory is read only, and stays mapped as long as the object lives.
-final class FileMap: @unchecked Sendable {
+package final class FileMap: @unchecked Sendable {
     /// Address space costs nothing; where there is a limit on it, less will do.
     static let sizes = [1 << 40, 1 << 38, 1 << 36, 1 << 34, 1 << 32]
 

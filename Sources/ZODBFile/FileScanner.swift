@@ -13,7 +13,7 @@ public import ZODB
 ///     }
 public struct FileScanner: ~Copyable {
     /// What the end of the range is.
-    enum Limit {
+    package enum Limit {
         /// A transaction ends there: anything else found is damage.
         case boundary
         /// The file ends there: an incomplete transaction may precede it.
@@ -37,7 +37,7 @@ public struct FileScanner: ~Copyable {
     /// Transactions whose tid is not greater than the one before: a clock that was set back.
     public private(set) var timeReductions = 0
 
-    init(
+    package init(
         _ file: DataFile, from start: Int, to limit: Int, _ kind: Limit, watch: ScanWatch? = nil, map: FileMap? = nil
     ) throws(StorageError) {
         window = try FileWindow(file, from: start, limit: limit, expected: limit - start, watch: watch, map: map)

@@ -21,7 +21,7 @@ extension FileStorage {
         guard !options.ignoresIndexFile else {
             return (FileIndex(), FileFormat.firstTransaction, .scan(reason: "not asked for"))
         }
-        switch try IndexFile.read(IndexFile.path(forDataFile: name), calls: calls) {
+        switch try IndexFile.read(indexPath, calls: calls) {
         case .unusable(let reason):
             return (FileIndex(), FileFormat.firstTransaction, .scan(reason: reason))
         case .index(let index, let position):

@@ -8,7 +8,7 @@ extension FileStorage {
         let damage = try damageInTheWay()
         let state = state.withLock { $0 }
         var details: [StorageInformation.Detail] = []
-        details.append(.init("index", damage.map { "none: \($0)" } ?? Self.text(of: state.indexOrigin, name)))
+        details.append(.init("index", damage.map { "none: \($0)" } ?? Self.text(of: state.indexOrigin, indexPath)))
         if let tail = state.end?.tail {
             details.append(.init("after the last transaction", tail.description))
         }
@@ -51,9 +51,8 @@ extension FileStorage {
         }
     }
 
-    private static func text(of origin: IndexOrigin, _ name: String) -> String {
-        let path = IndexFile.path(forDataFile: name)
-        return switch origin {
+    private static func text(of origin: IndexOrigin, _ path: String) -> String {
+        switch origin {
         case .none: "not needed yet"
         case .file(let position): "\(path), up to offset \(position)"
         case .scan(let reason): "by a scan; \(path): \(reason)"

@@ -130,7 +130,7 @@ extension FileStorage: WritableStorage {
         guard let writer, let (index, position, generation) = snapshot else { return }
         do throws(StorageError) {
             try IndexFile.write(
-                index, position: position, generation: generation, to: IndexFile.path(forDataFile: name), calls: calls)
+                index, position: position, generation: generation, to: indexPath, calls: calls)
             writer.core.withLock { $0.unsavedRecords = 0 }
         } catch {
             return

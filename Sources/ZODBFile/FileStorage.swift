@@ -43,6 +43,8 @@ public final class FileStorage: Storage {
         public var packKeepsOld = true
         /// Called at each step of a pack: for tests.
         package var packStep: (@Sendable (PackStep) throws(StorageError) -> Void)?
+        /// Where its `.index` is; nil for the usual place beside it.
+        package var indexPath: String?
         /// How many bytes of a transaction in progress are kept in memory.
         package var stagingLimit = StagedRecords.memoryLimit
 
@@ -142,7 +144,22 @@ public final class FileStorage: Storage {
         }
     }
 
+    /// Reads what is open already: the pieces of a backup.
+    /// - Parameter name: what to call it; nothing is looked for under this name but the `.index`, unless the options say
+    ///   where that is.
+    package init(reading file: DataFile, name: String, options: Options) throws(StorageError) {
+        writer = nil
+        self.name = name
+        self.options = options
+        calls = .system
+        blobs = try options.blobDirectory.map { (path) throws(StorageError) in try BlobDirectory(path) }
+        state = Mutex(State(file: file, generation: try Self.checkMagic(of: file)))
+    }
+
     deinit { close() }
+
+    /// Where its `.index` is.
+    package var indexPath: String { options.indexPath ?? IndexFile.path(forDataFile: name) }
 
     static func open(
         _ path: String, calls: FileCalls

@@ -137,7 +137,7 @@ extension FileStorage {
         let view = try findEnd()
         // Finding the end may have built the index.
         guard state.withLock({ $0.index == nil }),
-            let peek = try IndexPeek(IndexFile.path(forDataFile: name), calls: calls),
+            let peek = try IndexPeek(indexPath, calls: calls),
             try peek.objection(dataFile: view.file, end: view.end.position) == nil,
             // What it does not cover is scanned; much of that, and the index is wanted anyway.
             view.end.position - peek.position < 1 << 20

@@ -6,12 +6,12 @@
 
 /// State that threads share, and can wait for to change.
 // @unchecked: `state` is only touched between the lock and unlock of `mutex`; the pointers never change.
-final class Monitor<State>: @unchecked Sendable {
+package final class Monitor<State>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
     private var state: State
 
-    init(_ state: State) {
+    package init(_ state: State) {
         self.state = state
         unsafe mutex = .allocate(capacity: 1)
         unsafe changed = .allocate(capacity: 1)
@@ -27,7 +27,7 @@ final class Monitor<State>: @unchecked Sendable {
     }
 
     /// Looks at the state, or changes what nobody waits for.
-    func withLock<Result, Failure: Error>(
+    package func withLock<Result, Failure: Error>(
         _ body: (inout State) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         unsafe pthread_mutex_lock(mutex)
@@ -36,7 +36,7 @@ final class Monitor<State>: @unchecked Sendable {
     }
 
     /// Changes the state, and wakes those who wait.
-    func change<Result, Failure: Error>(
+    package func change<Result, Failure: Error>(
         _ body: (inout State) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         unsafe pthread_mutex_lock(mutex)
@@ -48,7 +48,7 @@ final class Monitor<State>: @unchecked Sendable {
     }
 
     /// Waits until `condition` finds what it looks for.
-    func wait<Result>(for condition: (inout State) -> Result?) -> Result {
+    package func wait<Result>(for condition: (inout State) -> Result?) -> Result {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         while true {

@@ -155,7 +155,7 @@ extension TransactionHeader {
 }
 
 extension [UInt8] {
-    mutating func appendBigEndian(_ value: some FixedWidthInteger & BitwiseCopyable) {
+    package mutating func appendBigEndian(_ value: some FixedWidthInteger & BitwiseCopyable) {
         Swift.withUnsafeBytes(of: value.bigEndian) { unsafe append(contentsOf: $0) }
     }
 }

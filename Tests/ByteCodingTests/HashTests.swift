@@ -39,7 +39,30 @@ struct HashTests {
             _ = hash.digest
             hash.update(Array(message[cut...]))
             #expect(hash.digest == SHA1.digest(message))
+            let (head, rest) = (Array(message[..<cut]), Array(message[cut...]))
+            var md5 = MD5()
+            var sha256 = SHA256()
+            md5.update(head.span)
+            sha256.update(head.span)
+            _ = (md5.digest, sha256.digest)
+            md5.update(rest.span)
+            sha256.update(rest.span)
+            #expect(md5.digest == MD5.digest(message))
+            #expect(sha256.digest == SHA256.digest(message))
         }
+    }
+
+    /// RFC 1321, appendix A.5; and a message of many blocks, by `hashlib`.
+    @Test(
+        "MD5 of the vectors of RFC 1321",
+        arguments: [
+            ("", 1, "d41d8cd98f00b204e9800998ecf8427e"), ("a", 1, "0cc175b9c0f1b6a831c399e269772661"),
+            ("message digest", 1, "f96b697d7cb7938d525a2f31aaf161d0"),
+            ("abcdefghijklmnopqrstuvwxyz", 1, "c3fcd3d76192e4007dfb496cca67e13b"),
+            ("1234567890", 8, "57edf4a22be3c955ac49da2e2107b67a"), ("a", 1_000_000, "7707d6ae4e027c70eea2a935c2296f21"),
+        ])
+    func md5(text: String, count: Int, digest: String) {
+        #expect(Hexadecimal.text(MD5.digest(Array(String(repeating: text, count: count).utf8))) == digest)
     }
 
     /// RFC 2202, section 3: cases 1, 2, 3 and 6.

@@ -56,10 +56,10 @@ struct Look {
         do {
             session.inputLine = try Words.split(line) { session.variable($0) }
             let words = try Translation.words(session.inputLine.words, in: session)
-            guard let name = words.first, let type = CommandTable.find(name) else {
+            guard let name = words.first, let (type, arguments) = CommandTable.find(leading: words) else {
                 throw Suggestions.unknown(words.first ?? "", line)
             }
-            let conclusion = try run(type, Array(words.dropFirst()), width, output)
+            let conclusion = try run(type, arguments, width, output)
             for message in conclusion.messages { outcome.errors += message.text + "\n" }
             for failure in conclusion.failures {
                 outcome.errors += Diagnostics.text(failure, command: name, format: .plain) + "\n"

@@ -148,7 +148,7 @@ extension Session {
                 (try? StorageAddress(parsing: address)).map { address in
                     switch address.location {
                     case .server: true
-                    case .path(let path), .socket(let path), .file(let path): FileKind.exists(path)
+                    case .path(let path), .socket(let path), .file(let path), .backup(let path): FileKind.exists(path)
                     }
                 } ?? false
             if isService || isAddress {

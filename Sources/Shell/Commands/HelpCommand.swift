@@ -15,10 +15,11 @@ struct HelpCommand: ShellCommand {
         ]
     }
 
-    @Argument(help: "A command or a topic.") var subject: String?
+    @Argument(help: "A command or a topic.") var subject: [String] = []
 
     func run(in session: Session) throws -> Report {
-        guard let subject else { return Self.report(HelpText.overview()) }
+        guard !subject.isEmpty else { return Self.report(HelpText.overview()) }
+        let subject = subject.joined(separator: " ")
         if let topic = HelpTopic(rawValue: subject) { return Self.report(topic.text) }
         let words = try Translation.words([subject], in: session)
         guard let name = words.first, let command = CommandTable.find(name) else {

@@ -28,14 +28,15 @@ struct Completion {
     private func candidates(_ word: WordAtCursor) -> Found {
         if word.isFileName { return files(word.text) }
         guard let first = word.before.first else { return matching(Self.commandNames, word.text) }
-        guard let name = try? Translation.words([first], in: session).first, let command = CommandTable.find(name)
+        guard let name = try? Translation.words([first], in: session).first,
+            let (command, arguments) = CommandTable.find(leading: [name] + word.before.dropFirst())
         else {
             return ([], false)
         }
         if let values = optionValues(word.before.last ?? "") { return matching(values, word.text) }
         if word.text.hasPrefix("-") { return matching(HelpText.optionNames(of: command), word.text) }
         let operands = command.operands
-        let place = word.before.dropFirst().count { !$0.hasPrefix("-") }
+        let place = arguments.count { !$0.hasPrefix("-") }
         guard let kind = operands.isEmpty ? nil : operands[min(place, operands.count - 1)] else { return ([], false) }
         switch kind {
         case .path: return paths(word.text)
@@ -56,7 +57,10 @@ struct Completion {
         }
     }
 
-    private static var commandNames: [String] { CommandTable.all.flatMap { $0.names }.sorted() }
+    /// Of names of two words the first is a command, too.
+    private static var commandNames: [String] {
+        CommandTable.all.flatMap { $0.names }.filter { !$0.contains(" ") }.sorted()
+    }
 
     private func matching(_ names: [String], _ prefix: String) -> Found {
         (names.filter { $0.hasPrefix(prefix) }.map { Choice(text: $0) }, false)

@@ -71,6 +71,7 @@ struct Services {
             return .server(host: ["localhost", "127.0.0.1", "::1"].contains(host) ? "localhost" : host, port: port)
         case .path(let path), .socket(let path), .file(let path):
             return .path(FilePaths.resolved(path))
+        case .backup(let path): return .backup(FilePaths.resolved(path))
         }
     }
 

@@ -20,6 +20,25 @@ public protocol TransactionLogStorage: Storage {
     ) throws(StorageError) -> (transaction: TransactionSummary, records: any Cursor<TransactionRecord>)
 }
 
+/// A transaction with all that it wrote: what a copy of it is made of.
+public struct TransactionContent {
+    public var transaction: TransactionSummary
+    /// In stored order. They are to be read to their end before the next transaction is asked for.
+    public var records: any Cursor<TransactionRecord>
+
+    public init(transaction: TransactionSummary, records: any Cursor<TransactionRecord>) {
+        (self.transaction, self.records) = (transaction, records)
+    }
+}
+
+/// A storage that hands over its transactions whole, one after the other.
+public protocol CopyableStorage: TransactionLogStorage {
+    /// The transactions with `first` ≤ tid ≤ `last` and their records, oldest first; from the very first when `first` is nil.
+    func contents(
+        from first: TransactionID?, through last: TransactionID
+    ) throws(StorageError) -> any Cursor<TransactionContent>
+}
+
 /// One current record, from a walk over all objects.
 public struct CurrentRecord: Hashable, Sendable {
     public var oid: ObjectID

@@ -1,0 +1,111 @@
+internal import ByteCoding
+internal import ZODB
+internal import ZODBFile
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// What a backup has to write.
+enum BackupDecision: Hashable, Sendable {
+    /// The repository has all of it.
+    case nothing
+    /// What lies behind this position.
+    case increment(from: Int)
+    /// Everything, and why no increment would do.
+    case full(reason: String)
+}
+
+/// Decides by repozo's rules whether an increment to the newest chain will do: it will when what the chain holds is the
+/// beginning of the file, which it no more is after a pack.
+///
+/// Source: ZODB 6.4, `scripts/repozo.py`, `do_backup`. Two differences: repozo compares checksums where we compare the bytes,
+/// and it takes the size of the file for its end, where we take the end of the last transaction, which is what is copied.
+struct BackupJudge {
+    let repository: Repository
+    let part: CommittedPart
+    let watch: BackupWatch
+
+    /// - Parameter isQuick: compares the last chunk only, by its checksum.
+    func decide(isQuick: Bool) throws(StorageError) -> BackupDecision {
+        guard let chain = repository.chains.last else { return .full(reason: "there is no backup yet") }
+        if let manifest = try repository.manifest(of: chain.name), manifest.source != .file {
+            return .full(reason: "the backups before were made from a server")
+        }
+        let size: Int
+        if isQuick, let line = quickLine(of: chain) {
+            guard part.end >= line.end else { return .full(reason: Self.shrunk) }
+            let range = line.start..<line.end
+            guard try part.file.md5(of: range, watch, task: "comparing") == line.md5 else {
+                return .full(reason: Self.changed)
+            }
+            size = line.end
+        } else {
+            var total = 0
+            for file in chain.files {
+                let (size, _) = try repository.measure(file, withChecksum: false)
+                if let facts = chain.facts[file], facts.start != total || facts.end != total + size {
+                    return .full(reason: "\(file.fileName) is not as it was written")
+                }
+                total += size
+            }
+            guard part.end >= total else { return .full(reason: Self.shrunk) }
+            guard try holdsBeginning(chain, total) else { return .full(reason: Self.changed) }
+            size = total
+        }
+        return size == part.end ? .nothing : .increment(from: size)
+    }
+
+    private static let shrunk = "the file is shorter than before, by a pack it seems"
+    private static let changed = "what was backed up is no more in the file, by a pack it seems"
+
+    /// What the quick rule goes by: the last chunk that is not empty, when its place is known and all of the chain is there.
+    private func quickLine(of chain: Chain) -> Chain.Facts? {
+        guard chain.gap == nil, chain.files.allSatisfy({ chain.facts[$0] != nil }), chain.isDatWhole,
+            // repozo goes on from a chunk that is lost, and so makes a chain with a hole in it.
+            chain.lines.allSatisfy({ line in chain.files.contains { $0.fileName == line.fileName } })
+        else { return nil }
+        for file in chain.files.reversed() {
+            guard let facts = chain.facts[file] else { return nil }
+            if !file.isCompressed {
+                guard let size = try? repository.measure(file, withChecksum: false).size,
+                    size == facts.end - facts.start
+                else { return nil }
+            }
+            if facts.end > facts.start { return facts }
+        }
+        return nil
+    }
+
+    /// Whether the chain's bytes, one chunk behind the other, are those at the beginning of the file.
+    private func holdsBeginning(_ chain: Chain, _ total: Int) throws(StorageError) -> Bool {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
+        defer { unsafe buffer.deallocate() }
+        var place = 0
+        do throws(StorageError) {
+            for file in chain.files {
+                try repository.read(file) { (bytes) throws(StorageError) in
+                    try watch.check("comparing", place, of: total)
+                    // Pieces are a megabyte at most.
+                    let wanted = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<bytes.count])
+                    guard bytes.count <= total - place,
+                        try unsafe part.file.read(into: wanted, at: place) == bytes.count,
+                        let mine = wanted.baseAddress, let theirs = bytes.baseAddress,
+                        unsafe memcmp(mine, theirs, bytes.count) == 0
+                    else { throw Self.difference }
+                    place += bytes.count
+                }
+            }
+        } catch .wrongState {
+            return false
+        } catch .corrupt {
+            // It cannot be decompressed: no chain to go on from.
+            return false
+        }
+        return place == total
+    }
+
+    private static let difference = StorageError.wrongState("different")
+}

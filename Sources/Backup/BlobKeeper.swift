@@ -1,0 +1,184 @@
+internal import ByteCoding
+internal import ZODB
+internal import ZODBFile
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
+/// What became of the blobs of a backup.
+struct BlobTally: Sendable {
+    var wereLookedFor = false
+    var blobs: [Manifest.Blob] = []
+    var missing: [Manifest.MissingBlob] = []
+    /// In files that were not in the repository yet.
+    var copiedBytes = 0
+}
+
+/// The blobs of a repository: one directory for all backups, in the layout of a storage's own, since a blob never changes.
+///
+/// Each is there once, however many backups have it.
+final class BlobKeeper {
+    private struct Key: Hashable {
+        var oid: ObjectID
+        var serial: TransactionID
+    }
+
+    private let writer: RepositoryWriter
+    private let watch: BackupWatch
+    /// Blobs become second names of the storage's files.
+    private let links: Bool
+    /// What earlier backups say of blobs.
+    private var known: [Key: Manifest.Blob] = [:]
+    /// Directories in which names were made, to be flushed at the end.
+    private var touched: Set<String> = []
+    private(set) var tally = BlobTally()
+
+    init(_ repository: Repository, _ writer: RepositoryWriter, _ watch: BackupWatch, links: Bool) throws(StorageError) {
+        (self.writer, self.watch, self.links) = (writer, watch, links)
+        tally.wereLookedFor = true
+        for chain in repository.chains {
+            for file in chain.files {
+                guard let manifest = try repository.manifest(of: file.name) else { continue }
+                for blob in manifest.blobs { known[Key(oid: blob.oid, serial: blob.serial)] = blob }
+            }
+        }
+    }
+
+    /// The blob's file below the repository.
+    static func name(_ oid: ObjectID, _ serial: TransactionID) -> String {
+        "blobs/" + BlobDirectory.file(of: oid, serial: serial, in: .bushy)
+    }
+
+    /// Keeps the blob that `storage` has.
+    func keep(_ oid: ObjectID, _ serial: TransactionID, of storage: any BlobStorage) throws(StorageError) {
+        try watch.interruption?.check()
+        let name = Self.name(oid, serial)
+        if let blob = known[Key(oid: oid, serial: serial)], try size(of: name) == blob.size {
+            tally.blobs.append(blob)
+            return
+        }
+        do throws(StorageError) {
+            tally.blobs.append(try copy(oid, serial, storage, to: name))
+        } catch .noBlob, .noSuchObject {
+            // A server says of a missing file that the object is.
+            tally.missing.append(Manifest.MissingBlob(oid: oid, serial: serial))
+        }
+    }
+
+    private func size(of name: String) throws(StorageError) -> Int? {
+        do throws(StorageError) {
+            return try DataFile(writer.file(name)).size()
+        } catch .io(_, errno: ENOENT) {
+            return nil
+        } catch .io(_, errno: ENOTDIR) {
+            return nil
+        }
+    }
+
+    private func copy(
+        _ oid: ObjectID, _ serial: TransactionID, _ storage: any BlobStorage, to name: String
+    ) throws(StorageError) -> Manifest.Blob {
+        var hash = SHA256()
+        var size = 0
+        let temporary = "blob"
+        if links, let path = try storage.blobPath(oid, serial: serial), try writer.link(path, as: temporary) {
+            let file = try DataFile(path)
+            size = try file.size()
+            try file.forEachChunk(of: 0..<size) { (bytes, _) throws(StorageError) in
+                try watch.interruption?.check()
+                unsafe hash.update(bytes)
+            }
+        } else {
+            let contents = try storage.blob(oid, serial: serial)
+            let file = try writer.begin(temporary)
+            while let chunk = try contents.next() {
+                try watch.interruption?.check()
+                hash.update(chunk.span)
+                try writer.write(chunk, to: file, at: size)
+                size += chunk.count
+            }
+            try writer.sync(file)
+            try Directories.protect(file.path)
+            tally.copiedBytes += size
+        }
+        try prepareDirectory(of: name)
+        try writer.rename(RepositoryWriter.temporaryPrefix + temporary, to: name)
+        touched.insert(Directories.parent(of: name))
+        watch.progress?(ScanProgress(task: "copying blobs", done: tally.copiedBytes, total: 0))
+        return Manifest.Blob(oid: oid, serial: serial, size: size, sha256: Hexadecimal.text(hash.digest))
+    }
+
+    private func prepareDirectory(of name: String) throws(StorageError) {
+        let directory = Directories.parent(of: name)
+        guard !touched.contains(directory) else { return }
+        if try size(of: "blobs/.layout") == nil {
+            try writer.makeDirectory("blobs")
+            try writer.write(Array("bushy".utf8), as: "layout")
+            try writer.rename("layout", to: "blobs/.layout")
+        }
+        try writer.makeDirectory(directory)
+    }
+
+    /// All of it is on the disk, names too.
+    func finish() throws(StorageError) {
+        for directory in touched.sorted() { try writer.syncDirectory(directory) }
+        tally.blobs.sort { ($0.serial, $0.oid) < ($1.serial, $1.oid) }
+        tally.missing.sort { ($0.serial, $0.oid) < ($1.serial, $1.oid) }
+    }
+}
+
+/// The blobs whose records lie in a part of a Data.fs.
+struct BlobBackup {
+    private let storage: FileStorage
+    private let keeper: BlobKeeper
+    private let watch: BackupWatch
+
+    init(
+        _ storage: FileStorage, _ repository: Repository, _ writer: RepositoryWriter, _ options: BackupOptions
+    ) throws(StorageError) {
+        self.storage = storage
+        watch = options.watch
+        keeper = try BlobKeeper(repository, writer, options.watch, links: options.linksBlobs)
+    }
+
+    func run(_ file: DataFile, _ range: Range<Int>) throws(StorageError) -> BlobTally {
+        guard range.upperBound > FileFormat.firstTransaction else { return keeper.tally }
+        var scanner = try FileScanner(
+            file, from: max(range.lowerBound, FileFormat.firstTransaction), to: range.upperBound, .boundary,
+            watch: ScanWatch(
+                task: "looking for blobs", total: range.upperBound, interruption: watch.interruption,
+                progress: watch.progress))
+        // The same object twice in one transaction has one blob.
+        var last: (ObjectID, TransactionID)?
+        while try scanner.next() {
+            let (oid, serial) = (scanner.oid, scanner.serial)
+            if let last, last == (oid, serial) { continue }
+            guard try isBlob(&scanner) else { continue }
+            last = (oid, serial)
+            try keeper.keep(oid, serial, of: storage)
+        }
+        try keeper.finish()
+        return keeper.tally
+    }
+
+    private func isBlob(_ scanner: inout FileScanner) throws(StorageError) -> Bool {
+        // A blob's record is short.
+        guard scanner.dataSize < 1024 else { return false }
+        if scanner.dataSize > 0 {
+            return try scanner.withData { (data) throws(StorageError) in
+                BlobRecord.isBlob(unsafe data.withUnsafeBytes { unsafe Array($0) })
+            } ?? false
+        }
+        // It points to an older revision, or nowhere.
+        do throws(StorageError) {
+            return BlobRecord.isBlob(try storage.load(scanner.oid, at: scanner.serial).data)
+        } catch .noSuchObject {
+            return false
+        } catch .noRevision {
+            return false
+        }
+    }
+}

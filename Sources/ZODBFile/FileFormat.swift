@@ -5,11 +5,11 @@ package import ZODB
 ///     magic 4 bytes · transaction · transaction · …
 ///
 /// Source: ZODB 6, `src/ZODB/FileStorage/format.py`; version records: ZODB3 3.8, the same file.
-enum FileFormat {
+package enum FileFormat {
     /// Where the first transaction begins.
-    static let firstTransaction = 4
+    package static let firstTransaction = 4
     /// An index holds 6 bytes for a position.
-    static let largestPosition = 1 << 48
+    package static let largestPosition = 1 << 48
     /// A record larger than this is not loaded: more likely damage than data.
     static let largestRecord = 1 << 30
 
@@ -18,7 +18,7 @@ enum FileFormat {
     }
 
     /// Which Python wrote the file, by its first four bytes.
-    static func generation(ofMagic magic: some Collection<UInt8>) -> PythonGeneration? {
+    package static func generation(ofMagic magic: some Collection<UInt8>) -> PythonGeneration? {
         if magic.elementsEqual("FS21".utf8) { return .python2 }
         if magic.elementsEqual("FS30".utf8) { return .python3 }
         return nil

@@ -13,7 +13,7 @@ public import ZODB
 ///     }
 public struct FileScanner: ~Copyable {
     /// What the end of the range is.
-    enum Limit {
+    package enum Limit {
         /// A transaction ends there: anything else found is damage.
         case boundary
         /// The file ends there: an incomplete transaction may precede it.
@@ -29,15 +29,16 @@ public struct FileScanner: ~Copyable {
     /// The current record.
     package private(set) var record: RecordHeader
     /// Where the next record, or the next transaction, begins.
-    private(set) var position: Int
+    package private(set) var position: Int
     /// Where the last transaction that was walked to its end ended.
-    private(set) var completeEnd: Int
+    package private(set) var completeEnd: Int
     /// What was found behind the last complete transaction, once the walk has ended there.
     public private(set) var tail: FileTail?
     /// Transactions whose tid is not greater than the one before: a clock that was set back.
     public private(set) var timeReductions = 0
 
-    init(
+    /// - Parameter start: where a transaction begins.
+    package init(
         _ file: DataFile, from start: Int, to limit: Int, _ kind: Limit, watch: ScanWatch? = nil
     ) throws(StorageError) {
         window = try FileWindow(file, from: start, limit: limit, expected: limit - start, watch: watch)
@@ -80,6 +81,18 @@ public struct FileScanner: ~Copyable {
         }
         let bytes = try unsafe window.bytes(at: record.dataPosition, count: Int(record.dataSize))
         return try unsafe body(bytes.bytes)
+    }
+
+    /// Of a record without data of its own: where the record with its data begins; 0 when the object does not exist.
+    package mutating func backPointer() throws(StorageError) -> UInt64 {
+        try unsafe window.bytes(at: record.dataPosition, count: 8).bigEndian(0)
+    }
+
+    /// Of a version's record: where the object's last record outside versions begins (0: nowhere), and where the version's
+    /// previous record does.
+    package mutating func versionPointers() throws(StorageError) -> (publicRecord: UInt64, previous: UInt64) {
+        let bytes = try unsafe window.bytes(at: record.position + RecordHeader.fixedSize, count: 16)
+        return unsafe (bytes.bigEndian(0), bytes.bigEndian(8))
     }
 
     /// Steps to the next record of this transaction; false at its end.

@@ -1,4 +1,4 @@
-internal import ZODB
+package import ZODB
 
 /// How far a long scan has come.
 public struct ScanProgress: Hashable, Sendable {
@@ -15,11 +15,18 @@ public struct ScanProgress: Hashable, Sendable {
 }
 
 /// What a long scan looks at while it runs: whether to stop, and whom to tell how far it is.
-struct ScanWatch: Sendable {
-    var task: String
-    var total: Int
-    var interruption: Interruption?
-    var progress: (@Sendable (ScanProgress) -> Void)?
+package struct ScanWatch: Sendable {
+    package var task: String
+    package var total: Int
+    package var interruption: Interruption?
+    package var progress: (@Sendable (ScanProgress) -> Void)?
+
+    package init(
+        task: String, total: Int, interruption: Interruption? = nil,
+        progress: (@Sendable (ScanProgress) -> Void)? = nil
+    ) {
+        (self.task, self.total, self.interruption, self.progress) = (task, total, interruption, progress)
+    }
 
     func check(at offset: Int) throws(StorageError) {
         try interruption?.check()

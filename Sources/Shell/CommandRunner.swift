@@ -142,6 +142,7 @@ final class CommandRunner {
         for message in conclusion.messages { Diagnostics.write(message, command: command, format: format) }
         if !conclusion.failures.isEmpty { hasFailed = true }
         for failure in conclusion.failures { Diagnostics.write(failure, command: command, format: format) }
+        if let code = conclusion.exitCode { return code }
         return conclusion.failures.last?.exitCode ?? (conclusion.isNegative ? .negative : .done)
     }
 

@@ -23,6 +23,7 @@ public enum CommandTable {
             RefsCommand.self,
             ReferrersCommand.self,
             UsersCommand.self,
+            VerifyCommand.self,
             // change
             SetCommand.self,
             UnsetCommand.self,
@@ -57,6 +58,7 @@ public enum CommandTable {
             RevertCommand.self,
             // server
             PingCommand.self,
+            CheckCommand.self,
             RefreshCommand.self,
             // shell
             HelpCommand.self,

@@ -19,6 +19,11 @@ public protocol ShellCommand: ParsableArguments {
     static var scope: CommandScope { get }
     /// What the operands are, for completion; the last is that of all further ones.
     static var operands: [OperandKind] { get }
+    /// Whether the storage is opened before it runs, alone after an address: what looks at damage, or at servers that do
+    /// not answer, opens it itself.
+    static var needsOpenStorage: Bool { get }
+    /// The exit code of every error, for those whose exit codes have meanings of their own.
+    static var failureCode: ExitCode? { get }
 
     func run(in session: Session) throws -> Report
 }
@@ -30,6 +35,8 @@ extension ShellCommand {
     public static var examples: [CommandExample] { [] }
     public static var scope: CommandScope { .anywhere }
     public static var operands: [OperandKind] { [] }
+    public static var needsOpenStorage: Bool { true }
+    public static var failureCode: ExitCode? { nil }
 
     static var names: [String] { [name] + aliases }
 

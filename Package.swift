@@ -29,7 +29,7 @@ let package = Package(
         .executableTarget(
             name: "zeofuzz",
             dependencies: [
-                "Pickle", "ZEOProtocol", "ZODB", "ZODBFile",
+                "Pickle", "Verification", "ZEOProtocol", "ZODB", "ZODBFile",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         .target(name: "ZConfig", swiftSettings: settings),
@@ -59,7 +59,8 @@ let package = Package(
         .target(
             name: "Shell",
             dependencies: [
-                "Backup", "ByteCoding", "LineEditing", "ObjectGraph", "Pickle", "Storages", "ZODB", "ZODBFile",
+                "Backup", "ByteCoding", "LineEditing", "ObjectGraph", "Pickle", "Storages", "Verification", "ZODB",
+                "ZODBFile",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -135,6 +136,13 @@ let package = Package(
             name: "ConformanceTests", dependencies: ["Pickle", "TestSupport", "ZODB", "ZODBFile"],
             swiftSettings: settings),
         .target(name: "ObjectGraph", dependencies: ["ByteCoding", "Pickle", "ZODB"], swiftSettings: settings),
+        .target(
+            name: "Verification", dependencies: ["ByteCoding", "ObjectGraph", "Pickle", "ZODB", "ZODBFile"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "VerificationTests",
+            dependencies: ["Storages", "TestSupport", "Verification", "ZODB", "ZODBFile", "zeoserver", "zeoshell"],
+            swiftSettings: settings),
         .testTarget(
             name: "ObjectGraphTests",
             dependencies: ["ByteCoding", "ObjectGraph", "Pickle", "TestSupport", "ZODB", "ZODBFile"],

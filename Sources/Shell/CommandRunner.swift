@@ -153,6 +153,7 @@ final class CommandRunner {
         }
         if !conclusion.failures.isEmpty { hasFailed = true }
         for failure in conclusion.failures { Diagnostics.write(failure, command: command, format: format) }
+        if let code = conclusion.exitCode { return code }
         return conclusion.failures.last?.exitCode ?? (conclusion.isNegative ? .negative : .done)
     }
 

@@ -24,6 +24,7 @@ public enum CommandTable {
             RefsCommand.self,
             ReferrersCommand.self,
             UsersCommand.self,
+            VerifyCommand.self,
             // change
             SetCommand.self,
             UnsetCommand.self,
@@ -61,6 +62,7 @@ public enum CommandTable {
             // server
             PingCommand.self,
             PackCommand.self,
+            CheckCommand.self,
             RefreshCommand.self,
             // backup
             BackupCommand.self,

@@ -115,12 +115,17 @@ private struct Run {
                 session.progress.begin(runner.progressStyle(parsed.output))
                 session.line = Self.line(Command.name, words, address: parsed.address)
                 return try alone(parsed.job) {
-                    try session.connect(parsed.address, parsed.connection)
+                    if Command.needsOpenStorage {
+                        try session.connect(parsed.address, parsed.connection)
+                    } else {
+                        try session.aim(at: parsed.address, parsed.connection)
+                    }
                     return try runner.run(parsed.command, parsed.output)
                 }
             }
         } catch {
-            return runner.tell(error, command: Command.name, format: CommandRunner.format(in: words))
+            let code = runner.tell(error, command: Command.name, format: CommandRunner.format(in: words))
+            return Command.failureCode ?? code
         }
     }
 

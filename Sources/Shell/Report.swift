@@ -57,6 +57,8 @@ extension Report {
         public var isNegative: Bool
         /// What could not be shown, each told as an error; the last one's exit code is the command's.
         public var failures: [ShellFailure]
+        /// The command's exit code, whatever the rest says: for those whose exit codes have meanings of their own.
+        public var exitCode: ExitCode?
 
         public init(messages: [Message] = [], isNegative: Bool = false, failures: [ShellFailure] = []) {
             self.messages = messages

@@ -169,6 +169,23 @@ extension Session {
         (place, previous) = (nil, nil)
     }
 
+    /// Takes note of an address without opening it.
+    func aim(at address: StorageAddress, _ options: OpeningOptions) {
+        (self.address, openingOptions) = (address, options)
+    }
+
+    /// The open storage; what was only aimed at is opened now.
+    /// - Throws: `ShellFailure`, or what opening throws.
+    func openAimed() throws -> any Storage {
+        if let opened { return opened }
+        guard let address else { return try storage }
+        try replaceStorage(address, openingOptions)
+        return try storage
+    }
+
+    /// Where the address, which need not be open, keeps its blobs.
+    var blobDirectory: String? { address?.blobDirectory ?? openingOptions.blobDirectory }
+
     /// Opens the same storage again, to write or to read only. The place stays.
     func reopen(writable: Bool) throws {
         guard let address else { throw ShellFailure("not-connected", .usage, "no storage is open") }

@@ -21,6 +21,11 @@ public protocol ShellCommand: ParsableArguments {
     static var operands: [OperandKind] { get }
     /// Its answer only tells what it did: with `--quiet` nothing is said when all went well.
     static var isJob: Bool { get }
+    /// Whether the storage is opened before it runs, alone after an address: what looks at damage, or at servers that do
+    /// not answer, opens it itself.
+    static var needsOpenStorage: Bool { get }
+    /// The exit code of every error, for those whose exit codes have meanings of their own.
+    static var failureCode: ExitCode? { get }
 
     func run(in session: Session) throws -> Report
 }
@@ -33,6 +38,8 @@ extension ShellCommand {
     public static var scope: CommandScope { .anywhere }
     public static var operands: [OperandKind] { [] }
     public static var isJob: Bool { false }
+    public static var needsOpenStorage: Bool { true }
+    public static var failureCode: ExitCode? { nil }
 
     static var names: [String] { [name] + aliases }
 

@@ -75,3 +75,14 @@ extension StorageAddress: CustomStringConvertible {
         }
     }
 }
+
+extension StorageAddress {
+    /// The path of the Data.fs that it names; nil when it names a server, by a socket's path as well.
+    public var dataFile: String? {
+        switch location {
+        case .server, .socket: nil
+        case .file(let path): path
+        case .path(let path): FileKind(ofPath: path) == .socket ? nil : path
+        }
+    }
+}

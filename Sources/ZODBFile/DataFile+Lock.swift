@@ -40,8 +40,17 @@ extension DataFile {
 
     func unlock() { _ = flock(descriptor, LOCK_UN) }
 
-    /// The process that has the lock; nil where it is not known: in another container, or on a file system whose device
-    /// has other numbers there.
+    private func lockHolder() -> Int? { Self.lockHolder(of: identity) }
+
+    /// Whether somebody has the file open for writing, in our way or in Python's, as far as the system tells it. No lock is
+    /// taken to find out.
+    package var isLocked: Bool {
+        let lockFile = FileIdentity(path: path + ".lock")
+        return [identity, lockFile].contains { $0.flatMap { Self.lockHolder(of: $0) } != nil }
+    }
+
+    /// The process that has a file's lock; nil where it is not known: in another container, or on a file system whose
+    /// device has other numbers there.
     ///
     /// A line of `/proc/locks`: `1: FLOCK  ADVISORY  WRITE 4711 fd:00:1234 0 EOF`, the device in hexadecimal digits.
     static func lockHolder(of identity: FileIdentity) -> Int? {

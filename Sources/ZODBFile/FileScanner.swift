@@ -29,14 +29,15 @@ public struct FileScanner: ~Copyable {
     /// The current record.
     package private(set) var record: RecordHeader
     /// Where the next record, or the next transaction, begins.
-    private(set) var position: Int
+    package private(set) var position: Int
     /// Where the last transaction that was walked to its end ended.
-    private(set) var completeEnd: Int
+    package private(set) var completeEnd: Int
     /// What was found behind the last complete transaction, once the walk has ended there.
     public private(set) var tail: FileTail?
     /// Transactions whose tid is not greater than the one before: a clock that was set back.
     public private(set) var timeReductions = 0
 
+    /// - Parameter start: where a transaction begins.
     package init(
         _ file: DataFile, from start: Int, to limit: Int, _ kind: Limit, watch: ScanWatch? = nil, map: FileMap? = nil
     ) throws(StorageError) {
@@ -85,11 +86,24 @@ public struct FileScanner: ~Copyable {
     /// The current record's back pointer; 0 for one that says that the object does not exist, nil for one with data.
     mutating func backPointer() throws(StorageError) -> Int? {
         guard record.dataSize == 0 else { return nil }
-        let pointer: UInt64 = try unsafe window.bytes(at: record.dataPosition, count: 8).bigEndian(0)
+        let pointer = try storedBackPointer()
         guard pointer < UInt64(record.position) else {
             throw damage("position of an older record", "\(pointer), not before this one", at: record.dataPosition)
         }
         return Int(pointer)
+    }
+
+    /// Of a record without data of its own: where the record with its data begins, as it stands there, right or wrong; 0
+    /// when the object does not exist.
+    package mutating func storedBackPointer() throws(StorageError) -> UInt64 {
+        try unsafe window.bytes(at: record.dataPosition, count: 8).bigEndian(0)
+    }
+
+    /// Of a version's record: where the object's last record outside versions begins (0: nowhere), and where the version's
+    /// previous record does.
+    package mutating func versionPointers() throws(StorageError) -> (publicRecord: UInt64, previous: UInt64) {
+        let bytes = try unsafe window.bytes(at: record.position + RecordHeader.fixedSize, count: 16)
+        return unsafe (bytes.bigEndian(0), bytes.bigEndian(8))
     }
 
     /// Bytes of the current transaction, or before it; valid until the next call.

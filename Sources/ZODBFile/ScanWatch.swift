@@ -16,15 +16,16 @@ public struct ScanProgress: Hashable, Sendable {
 
 /// What a long scan looks at while it runs: whether to stop, and whom to tell how far it is.
 package struct ScanWatch: Sendable {
-    var task: String
-    var total: Int
-    var interruption: Interruption?
-    var progress: (@Sendable (ScanProgress) -> Void)?
+    package var task: String
+    package var total: Int
+    package var interruption: Interruption?
+    package var progress: (@Sendable (ScanProgress) -> Void)?
     /// Of a pack, which has more to look at.
     var pack: PackWatch?
 
     package init(
-        task: String, total: Int, interruption: Interruption?, progress: (@Sendable (ScanProgress) -> Void)?
+        task: String, total: Int, interruption: Interruption? = nil,
+        progress: (@Sendable (ScanProgress) -> Void)? = nil
     ) {
         (self.task, self.total, self.interruption, self.progress) = (task, total, interruption, progress)
     }

@@ -80,6 +80,18 @@ struct CompareRow {
                 ZODB.scripts.analyze.report(ZODB.scripts.analyze.analyze(fs))
                 """),
         CompareRow(
+            name: "verify", isRemote: false, ours: ["zeoshell", "verify", "{fs}", "--structure"],
+            python: """
+                import ZODB.scripts.fstest
+                ZODB.scripts.fstest.check(fs)
+                """),
+        CompareRow(
+            name: "references", isRemote: false, ours: ["zeoshell", "verify", "{fs}", "--current"],
+            python: """
+                import ZODB.scripts.fsrefs
+                ZODB.scripts.fsrefs.main(fs)
+                """),
+        CompareRow(
             name: "zeo-root", isRemote: true, ours: ["zeoshell", "ls", "{address}", "//"],
             python: """
                 import ZEO

@@ -1,8 +1,10 @@
 import Foundation
+import Verification
 import ZODB
 import ZODBFile
 
-/// A Data.fs, or an `.index` beside a good one: everything that opening and reading them does.
+/// A Data.fs, or an `.index` beside a good one: everything that opening,
+/// reading and verifying them does.
 struct FileTarget: Target {
     let name = "file"
     private let folder: URL
@@ -38,6 +40,7 @@ struct FileTarget: Target {
         } catch {
             return "cannot write to \(folder.path): \(error)"
         }
+        if let complaint = verify() { return complaint }
         guard let storage = try? FileStorage(dataFile.path) else { return nil }
         _ = try? storage.information()
         drain {
@@ -57,6 +60,19 @@ struct FileTarget: Target {
         }
         _ = try? storage.poll()
         return nil
+    }
+
+    /// A verification comes to its end whatever the bytes are, and each of its findings says where.
+    private func verify() -> String? {
+        var options = VerificationOptions()
+        (options.level, options.threads, options.limit) = (.deep, 1, 200)
+        do {
+            let result = try FileVerification(dataFile.path, options: options).run()
+            let defect = result.list.defects.first { $0.severity > .note && $0.offset == nil && $0.oid == nil }
+            return defect.map { "a finding without a place: \($0)" }
+        } catch {
+            return "verification failed: \(error)"
+        }
     }
 
     /// A thousand elements are enough to find what is wrong.

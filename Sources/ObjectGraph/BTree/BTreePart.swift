@@ -1,6 +1,6 @@
 internal import ByteCoding
 internal import Pickle
-internal import ZODB
+package import ZODB
 
 /// One record of a tree, checked.
 enum BTreePart {
@@ -76,7 +76,7 @@ extension BTreeState.Kind {
     }
 
     /// What the object is: by its class's name, else, for a subclass, by the form of its state.
-    init?(_ record: ObjectRecord) {
+    package init?(_ record: ObjectRecord) {
         if let className = record.className, let kind = BTreeState.Kind(className) {
             self = kind
             return

@@ -1,9 +1,9 @@
-internal import Pickle
-internal import ZODB
+package import Pickle
+package import ZODB
 
 /// How Python orders keys, as far as that can be told from the keys alone.
-struct KeyOrder {
-    enum Result: Hashable {
+package struct KeyOrder {
+    package enum Result: Hashable {
         case less, equal, greater
         /// Two that no tree of Python 3 can hold together: what is sought is not there.
         case disjoint
@@ -13,8 +13,10 @@ struct KeyOrder {
 
     let generation: PythonGeneration
 
+    package init(generation: PythonGeneration) { self.generation = generation }
+
     /// How `sought` stands to a tree's `key`; nil for a key that no literal spells.
-    func compare(_ sought: PythonLiteral, _ key: PythonLiteral?) -> Result {
+    package func compare(_ sought: PythonLiteral, _ key: PythonLiteral?) -> Result {
         guard let key else { return .unknown }
         switch (sought, key) {
         case (.none, .none): return .equal

@@ -79,6 +79,16 @@ extension Workspace {
         }
     }
 
+    /// What is certainly wrong with one folder's own lists: `_objects` of an object manager, the counter and the index of
+    /// a BTreeFolder2. Nothing for an object that is no folder.
+    public func folderFindings(at place: Place) throws(StorageError) -> [Finding] {
+        guard let subject = try readable(place.node) else { return [] }
+        let patient = Patient(
+            workspace: self, scope: RescueScope(place, now: 0), place: place, subject: subject, isAsked: true,
+            isApplication: false)
+        return try FolderExamination().certainFindings(of: patient)
+    }
+
     private func applicationOID() throws(StorageError) -> ObjectID? {
         guard let root = try readable(.object(.root, at: at)),
             let node = try child(.name("Application"), of: root), node.isObject

@@ -9,6 +9,11 @@ struct FolderExamination: Examination {
         try listed(patient) + unlisted(patient) + BTreeFolderExamination(patient).findings()
     }
 
+    /// Without what may be meant so, for which the children would have to be read.
+    func certainFindings(of patient: Patient) throws(StorageError) -> [Finding] {
+        try listed(patient) + BTreeFolderExamination(patient).findings()
+    }
+
     /// Ids of the list that stand there for nothing, or twice.
     private func listed(_ patient: Patient) throws(StorageError) -> [Finding] {
         let document = patient.subject.document

@@ -130,6 +130,23 @@ struct Services {
 extension Session {
     /// Opens what a text names: a service, else an address.
     func connect(_ text: String, _ connection: ConnectionOptions) throws {
+        let (address, options, service) = try destination(text, connection)
+        do {
+            try open(address, options, service: service)
+        } catch  where service?.name == text {
+            throw ShellFailure(error, at: text)
+        }
+    }
+
+    /// Takes note of what a text names, and opens nothing: `openAimed` does, if anybody wants it.
+    func aim(at text: String, _ connection: ConnectionOptions) throws {
+        let (address, options, _) = try destination(text, connection)
+        aim(at: address, options)
+    }
+
+    private func destination(
+        _ text: String, _ connection: ConnectionOptions
+    ) throws -> (StorageAddress, OpeningOptions, Service?) {
         var options = connection.opening(environment)
         let services = try Services(environment)
         guard let service = services.service(named: text) else {
@@ -137,14 +154,14 @@ extension Session {
             address.storageName = address.storageName ?? options.storageName
             let service = services.service(at: address)
             if let service, options.isWritable, !options.isOverlay { try Self.requireWritable(service) }
-            return try open(address, options, service: service)
+            return (address, options, service)
         }
         if options.isWritable, !options.isOverlay { try Self.requireWritable(service) }
         if service.readOnly == .never { options.isWritable = true }
         options.storageName = options.storageName ?? service.storage
         options.blobDirectory = options.blobDirectory ?? service.blobDirectory
         do {
-            try open(try StorageAddress(parsing: service.address), options, service: service)
+            return (try StorageAddress(parsing: service.address), options, service)
         } catch {
             throw ShellFailure(error, at: text)
         }

@@ -190,7 +190,7 @@ struct CompletionTests {
         #expect(complete("log -o js", fixture.session) == ["json", "jsonl"])
         #expect(complete("show 04", fixture.session) == ["0400000000000000"])
         #expect(complete("help saf", fixture.session) == ["safety"])
-        #expect(complete("lo", fixture.session) == ["log"])
+        #expect(complete("lo", fixture.session) == ["load-dump", "log"])
         #expect(complete("log | gr", fixture.session) == [])
         #expect(complete("!l", fixture.session) == [])
     }

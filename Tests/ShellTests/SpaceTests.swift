@@ -75,7 +75,8 @@ struct SpaceTests {
             let expected = try #require(census[what]).members.map { member in
                 (member.key, Self.figures.map { member.value[$0]?.int ?? -2 })
             }
-            let found = try rows(look, "du --by \(what)")
+            // Transactions without records have a line too.
+            let found = try rows(look, "du --by \(what)").filter { $0.value != [0, 0, 0, 0] }
             #expect(found == Dictionary(uniqueKeysWithValues: expected), "\(path) by \(what)")
         }
     }
@@ -136,9 +137,9 @@ struct SpaceTests {
     @Test("--top leaves the largest and says how many there are more; shares are of all")
     func top() throws {
         let run = try Look("fs/zope5.fs").run("du --top 2 -o csv")
-        #expect(run.lines.count == 3)
-        #expect(run.lines[1].hasPrefix("OFS.Image.Pdata,2,150137,0,0,"))
-        #expect(run.lines[1].hasSuffix(",74.6\r"), "\(run.lines[1])")
+        let lines = run.output.split(separator: "\r\n")
+        #expect(lines.count == 3)
+        #expect(lines.dropFirst().first == "OFS.Image.Pdata,2,150137,0,0,,74.6")
         #expect(run.errors.hasPrefix("… "))
     }
 

@@ -3,7 +3,7 @@ internal import ZODB
 
 struct DumpCommand: ShellCommand {
     static let name = "dump"
-    static let summary = "write transactions and records as text, for other ZODB tools and for 'load-dump'"
+    static let summary = "write transactions as text, for other ZODB tools and load-dump"
     static let synopsis = "[--plain | --hash-only] [--since WHEN] [--until WHEN] [FIRST..LAST]"
     static let group = CommandGroup.history
     static let discussion = """
@@ -11,7 +11,8 @@ struct DumpCommand: ShellCommand {
         them. Written twice it is the same, byte for byte, so dumps can be compared; --hash-only is enough for that.
         FIRST and LAST are tids or points in time, and either may be left out.
         --plain lists transactions and records for people, in the words of Python's fsdump.
-        The contents of blobs are in files of their own, and not in a dump.
+        The contents of blobs are in files of their own, and not in a dump. Over the network the extensions of
+        transactions are pickled anew.
         """
     static let examples = [
         CommandExample("zeoshell dump Data.fs > all.zdump", "everything, for zodb restore or load-dump"),

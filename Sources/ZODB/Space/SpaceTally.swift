@@ -70,6 +70,8 @@ public struct SpaceTally: RevisionVisitor {
     /// The group of the transaction whose records are being visited.
     private var group = 0
     private let blobClass: Int?
+    /// The files counted last, all of one transaction: an object may be written twice in one, and has one file then.
+    private var files: (serial: TransactionID, sizes: [ObjectID: Int]) = (.none, [:])
     /// Records of blobs whose file is missing.
     public private(set) var missingBlobs = 0
 
@@ -136,8 +138,16 @@ public struct SpaceTally: RevisionVisitor {
         counts[number] += count
     }
 
-    /// Each record of a blob has a file of its own, that of an undo too.
+    /// Each revision of a blob has a file of its own, that of an undo too.
     private mutating func addBlob(of record: VisitedRecord, to count: inout Count) throws(StorageError) {
+        if files.serial != record.serial { files = (record.serial, [:]) }
+        if let size = files.sizes[record.oid] {
+            // Counted with the other record; if that was the old one, it moves from there to here.
+            guard record.isCurrent else { return }
+            count.currentBlobBytes = size
+            count.historyBlobBytes = -size
+            return
+        }
         let size: Int?
         do throws(StorageError) {
             size = try blobSize?(record.oid, record.serial)
@@ -146,6 +156,7 @@ public struct SpaceTally: RevisionVisitor {
             return
         }
         guard let size else { return }
+        files.sizes[record.oid] = size
         count.blobs = 1
         if record.isCurrent { count.currentBlobBytes = size } else { count.historyBlobBytes = size }
     }

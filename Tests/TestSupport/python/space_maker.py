@@ -12,6 +12,7 @@ from ZODB.POSException import POSError
 
 path, seed = sys.argv[1], int(sys.argv[2])
 chance = random.Random(seed)
+print('seed %d' % seed)
 storage = FileStorage(path, create=True)
 db = DB(storage)
 connection = db.open()
@@ -24,7 +25,7 @@ def commit(user):
     transaction.commit()
 
 
-for step in range(120):
+def change(step):
     kind = chance.random()
     user = chance.choice(['anna', 'bob', 'm\xfcller', 'site/sub zoe'])
     if kind < 0.3 or len(root) < 5:
@@ -40,12 +41,8 @@ for step in range(120):
     elif kind < 0.9:
         log = db.undoLog(0, 8)
         if log:
-            try:
-                db.undo(chance.choice(log)['id'])
-                commit(user)
-            except (POSError, KeyError):
-                transaction.abort()
-            connection.sync()
+            db.undo(chance.choice(log)['id'])
+            commit(user)
     else:
         oids = [thing._p_oid for key, thing in sorted(root.items()) if thing._p_oid is not None]
         oid = chance.choice(oids)
@@ -55,10 +52,18 @@ for step in range(120):
             storage.deleteObject(oid, storage.load(oid)[1], meta)
         except POSError:
             storage.tpc_abort(meta)
-            continue
+            return
         storage.tpc_vote(meta)
         storage.tpc_finish(meta)
         for key in [key for key, thing in root.items() if thing._p_oid == oid]:
             del root[key]
         commit(user)
+
+for step in range(120):
+    try:
+        change(step)
+    except (POSError, KeyError):
+        # An undo that is refused, an object that an undo or a deletion took away.
+        transaction.abort()
+    connection.sync()
 db.close()

@@ -69,7 +69,7 @@ package final class DataFile: Sendable {
     ///   - limit: where it ends, at the latest.
     /// - Precondition: there is at least one piece.
     package init(joining pieces: [DataFile], upTo limit: Int = .max, name: String) throws(StorageError) {
-        path = name
+        self.name = Mutex(name)
         identity = pieces[0].identity
         descriptor = -1
         calls = .system

@@ -30,6 +30,10 @@ package struct ScanWatch: Sendable {
         (self.task, self.total, self.interruption, self.progress) = (task, total, interruption, progress)
     }
 
+    init(task: String, total: Int, pack: PackWatch) {
+        (self.task, self.total, self.pack) = (task, total, pack)
+    }
+
     func check(at offset: Int) throws(StorageError) {
         try interruption?.check()
         try pack?.advance(to: offset)

@@ -194,31 +194,36 @@ struct PackSafetyTests {
         #expect(try FileStorage(path, options: .init(ignoresIndexFile: true)).objectCount() == 4)
     }
 
+    private struct PendingUndo: Sendable {
+        var storage: FileStorage
+        var tid: TransactionID
+    }
+
     @Test("an undo that brings back what was to be dropped makes it begin anew, and all of it is there")
     func undo() throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("Data.fs")
-        let holder = Mutex<(storage: FileStorage, tid: TransactionID)?>(nil)
+        let holder = Mutex<PendingUndo?>(nil)
         let copies = Mutex(0)
         let storage = try Self.open(path) { options in
             options.packStep = { step throws(StorageError) in
                 guard step == .copied else { return }
                 copies.withLock { $0 += 1 }
-                guard
-                    let (storage, tid) = holder.withLock({ taken in
-                        defer { taken = nil }
-                        return taken
-                    })
-                else { return }
-                let transaction = try storage.begin(TransactionMetadata())
-                try (transaction as? any UndoingTransaction)?.undo(tid)
+                let pending = holder.withLock { taken -> PendingUndo? in
+                    let pending = taken
+                    taken = nil
+                    return pending
+                }
+                guard let pending else { return }
+                let transaction = try pending.storage.begin(TransactionMetadata())
+                try transaction.undo(pending.tid)
                 _ = try transaction.vote()
                 _ = try transaction.finish { _ in }
             }
         }
         try Self.commit(storage, [(0, [1, 3], "a"), (1, [], "one"), (3, [4], "three"), (4, [], "four")])
         let unlinking = try Self.commit(storage, [(0, [1], "b"), (3, [4], "changed")])
-        holder.withLock { $0 = (storage, unlinking) }
+        holder.withLock { $0 = PendingUndo(storage: storage, tid: unlinking) }
         try storage.pack(to: unlinking, PackOptions())
         #expect(copies.withLock { $0 } == 2)
         for oid: UInt64 in [0, 1, 3, 4] { _ = try storage.load(ObjectID(rawValue: oid), at: .latest) }

@@ -35,13 +35,14 @@ struct ServerRun {
         }
         let logger = log.logger("zeoserver")
         let ending = Ending()
-        let signals = SignalWatch()
+        var signals = SignalWatch()
         signals.on([SIGTERM, SIGINT]) { number in ending.begin(number, logger) }
         signals.on([SIGHUP, SIGUSR2]) { _ in log.reopen() }
         // A client that hangs up, and a file that reaches a limit, are errors of one call and not the end of the process.
         for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
         let code: Int32
         do {
+            try signals.begin()
             try serve(logger, ending)
             code = ProgramExit.success
         } catch {
@@ -55,7 +56,6 @@ struct ServerRun {
                 default: ProgramExit.failure
                 }
         }
-        withExtendedLifetime(signals) {}
         return code
     }
 

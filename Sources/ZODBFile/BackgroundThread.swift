@@ -1,4 +1,4 @@
-internal import ZODB
+package import ZODB
 
 #if canImport(Glibc)
     internal import Glibc
@@ -8,7 +8,7 @@ internal import ZODB
 
 /// A thread that ends by itself.
 // @unchecked: on some systems the identity is a pointer, which is only compared.
-struct BackgroundThread: @unchecked Sendable {
+package struct BackgroundThread: @unchecked Sendable {
     private let thread: pthread_t
 
     /// The thread that asks.
@@ -18,7 +18,7 @@ struct BackgroundThread: @unchecked Sendable {
 
     /// Runs `body` on a new thread, which no signal reaches: who handles them has a thread in mind.
     /// - Throws: `io` when there can be no more threads.
-    static func start(_ body: @escaping @Sendable () -> Void) throws(StorageError) {
+    package static func start(_ body: @escaping @Sendable () -> Void) throws(StorageError) {
         var (all, before) = (sigset_t(), sigset_t())
         unsafe sigfillset(&all)
         unsafe pthread_sigmask(SIG_SETMASK, &all, &before)

@@ -58,7 +58,7 @@ final class ClientHandler: ChannelInboundHandler {
     /// Nothing more is taken from it: TLS says farewell, and waits for the answer.
     private var isClosing = false
     /// Whether messages are being answered now: then what is to be sent waits for the last of them.
-    private var isReading = false
+    var isReading = false
     private var timers: [Scheduled<Void>] = []
     private var lockTimer: Scheduled<Void>?
 

@@ -36,7 +36,7 @@ struct ServerRun {
         }
         let logger = log.logger("zeoserver")
         let ending = Ending()
-        let signals = SignalWatch()
+        var signals = SignalWatch()
         signals.on([SIGTERM, SIGINT]) { number in ending.begin(number, logger) }
         signals.on([SIGHUP, SIGUSR2]) { _ in log.reopen() }
         // A client that hangs up, and a file that reaches a limit, are errors of one call and not the end of the process.
@@ -44,6 +44,7 @@ struct ServerRun {
         LostPage.watch(files: log.files)
         let code: Int32
         do {
+            try signals.begin()
             try serve(logger, ending, log.isOnStandardError)
             code = ProgramExit.success
         } catch {
@@ -57,7 +58,6 @@ struct ServerRun {
                 default: ProgramExit.failure
                 }
         }
-        withExtendedLifetime(signals) {}
         return code
     }
 

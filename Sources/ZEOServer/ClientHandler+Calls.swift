@@ -56,16 +56,28 @@ extension ClientHandler {
         guard let served, served.publications.count != cursor, cursor < limit else { return }
         let (entries, end) = served.publications.entries(from: cursor, upTo: limit)
         cursor = end
-        for entry in entries {
-            farLoads.noteChanges(of: entry.oids)
-            if entry.committer == id, let reply = entry.reply {
-                unansweredEnds -= 1
-                if let information = try? served.sizeInformation() { notify("info", [information]) }
-                send(connection.body(of: reply, .bytes(entry.tid.bytes)))
-            } else {
-                send(clients.invalidation(entry, of: served, for: &connection))
-            }
+        together { for entry in entries { tell(entry, served) } }
+    }
+
+    private func tell(_ entry: Publications.Entry, _ served: ServedStorage) {
+        farLoads.noteChanges(of: entry.oids)
+        if entry.committer == id, let reply = entry.reply {
+            unansweredEnds -= 1
+            if let information = try? served.sizeInformation() { notify("info", [information]) }
+            send(connection.body(of: reply, .bytes(entry.tid.bytes)))
+        } else {
+            send(clients.invalidation(entry, of: served, for: &connection))
         }
+    }
+
+    /// What `body` sends goes out at once: each time the network is written to wakes the client.
+    private func together(_ body: () -> Void) {
+        guard !isReading else { return body() }
+        clients.hand(to: self)
+        isReading = true
+        body()
+        isReading = false
+        flush()
     }
 
     /// Carries out a call and answers with what it returns, or with its error.

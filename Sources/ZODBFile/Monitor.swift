@@ -35,14 +35,14 @@ package final class Monitor<State>: @unchecked Sendable {
         return try body(&state)
     }
 
-    /// Changes the state, and wakes those who wait.
+    /// Changes the state, and wakes those who wait, when they can have it: who is woken earlier falls asleep again.
     package func change<Result, Failure: Error>(
         _ body: (inout State) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         unsafe pthread_mutex_lock(mutex)
         defer {
-            unsafe pthread_cond_broadcast(changed)
             unsafe pthread_mutex_unlock(mutex)
+            unsafe pthread_cond_broadcast(changed)
         }
         return try body(&state)
     }

@@ -59,6 +59,29 @@ struct ProgramTests {
         #expect(output == "1\nm\n")
     }
 
+    @Test("hears SIGTERM however early it comes")
+    func earlyEnd() throws {
+        let folder = try ScratchFolder()
+        for _ in 0..<6 {
+            let process = Process()
+            process.executableURL = BuiltProgram.zeoserver.url
+            process.arguments = ["-f", folder.path("Data.fs"), "-a", "127.0.0.1:\(try FreePort.find())"]
+            process.standardInput = FileHandle.nullDevice
+            let output = Pipe()
+            process.standardError = output
+            try process.run()
+            // The first line of its log.
+            #expect(!output.fileHandleForReading.availableData.isEmpty)
+            process.terminate()
+            for _ in 0..<1200 where process.isRunning { usleep(50_000) }
+            let hasEnded = !process.isRunning
+            if !hasEnded { kill(process.processIdentifier, SIGKILL) }
+            process.waitUntilExit()
+            try #require(hasEnded)
+            #expect(process.terminationReason == .exit && process.terminationStatus == 0)
+        }
+    }
+
     @Test("lets a commit end that was voted on before SIGTERM, and takes no other")
     func endingCommit() throws {
         let server = try ZEOServerProcess()

@@ -12,7 +12,7 @@ internal import ZODBFile
 
 struct BackupCommand: ShellCommand {
     static let name = "backup"
-    static let summary = "back the database up, in full or what is new, as repozo does"
+    static let summary = "back the database up, all of it or what is new, like repozo"
     static let synopsis = "[--full] [--quick] [--gzip] [--keep N] [--follow] DIR"
     static let group = CommandGroup.backup
     static let operands: [OperandKind] = [.file]
@@ -61,7 +61,9 @@ struct BackupCommand: ShellCommand {
     func validate() throws {
         if let keep, keep < 1 { throw ValidationError("--keep takes a number from 1 up") }
         if let keepDays, keepDays < 0 { throw ValidationError("--keep-days takes a number from 0 up") }
-        if let interval, !(interval >= 1 && interval < 1e6) { throw ValidationError("--interval takes seconds, from 1 up") }
+        if let interval, !(interval >= 1 && interval < 1e6) {
+            throw ValidationError("--interval takes seconds, from 1 up")
+        }
     }
 
     func run(in session: Session) throws -> Report {

@@ -43,14 +43,7 @@ struct BackupJudge {
             }
             size = line.end
         } else {
-            var total = 0
-            for file in chain.files {
-                let (size, _) = try repository.measure(file, withChecksum: false)
-                if let facts = chain.facts[file], facts.start != total || facts.end != total + size {
-                    return .full(reason: "\(file.fileName) is not as it was written")
-                }
-                total += size
-            }
+            guard let total = try wholeSize(of: chain) else { return .full(reason: Self.damaged) }
             guard part.end >= total else { return .full(reason: Self.shrunk) }
             guard try holdsBeginning(chain, total) else { return .full(reason: Self.changed) }
             size = total
@@ -58,8 +51,24 @@ struct BackupJudge {
         return size == part.end ? .nothing : .increment(from: size)
     }
 
+    private static let damaged = "the backups before are not as they were written"
     private static let shrunk = "the file is shorter than before, by a pack it seems"
     private static let changed = "what was backed up is no more in the file, by a pack it seems"
+
+    /// How long the chain's files are together; nil when one of them is not as it was written.
+    private func wholeSize(of chain: Chain) throws(StorageError) -> Int? {
+        var total = 0
+        do throws(StorageError) {
+            for file in chain.files {
+                let (size, _) = try repository.measure(file, withChecksum: false)
+                if let facts = chain.facts[file], facts.start != total || facts.end != total + size { return nil }
+                total += size
+            }
+        } catch .corrupt {
+            return nil
+        }
+        return total
+    }
 
     /// What the quick rule goes by: the last chunk that is not empty, when its place is known and all of the chain is there.
     private func quickLine(of chain: Chain) -> Chain.Facts? {

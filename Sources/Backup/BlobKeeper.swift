@@ -30,21 +30,28 @@ final class BlobKeeper {
     private let watch: BackupWatch
     /// Blobs become second names of the storage's files.
     private let links: Bool
-    /// What earlier backups say of blobs.
-    private var known: [Key: Manifest.Blob] = [:]
+    private let repository: Repository
+    /// What earlier backups say of blobs; read when the first is found to be there already.
+    private var known: [Key: Manifest.Blob]?
     /// Directories in which names were made, to be flushed at the end.
     private var touched: Set<String> = []
     private(set) var tally = BlobTally()
 
-    init(_ repository: Repository, _ writer: RepositoryWriter, _ watch: BackupWatch, links: Bool) throws(StorageError) {
-        (self.writer, self.watch, self.links) = (writer, watch, links)
+    init(_ repository: Repository, _ writer: RepositoryWriter, _ watch: BackupWatch, links: Bool) {
+        (self.repository, self.writer, self.watch, self.links) = (repository, writer, watch, links)
         tally.wereLookedFor = true
-        for chain in repository.chains {
-            for file in chain.files {
-                guard let manifest = try repository.manifest(of: file.name) else { continue }
-                for blob in manifest.blobs { known[Key(oid: blob.oid, serial: blob.serial)] = blob }
-            }
+    }
+
+    /// What an earlier backup says of the blob; nil when none has it.
+    private func known(_ key: Key) throws(StorageError) -> Manifest.Blob? {
+        if let known { return known[key] }
+        var all: [Key: Manifest.Blob] = [:]
+        for file in repository.chains.flatMap(\.files) {
+            guard let manifest = try repository.manifest(of: file.name) else { continue }
+            for blob in manifest.blobs { all[Key(oid: blob.oid, serial: blob.serial)] = blob }
         }
+        known = all
+        return all[key]
     }
 
     /// The blob's file below the repository.
@@ -56,7 +63,7 @@ final class BlobKeeper {
     func keep(_ oid: ObjectID, _ serial: TransactionID, of storage: any BlobStorage) throws(StorageError) {
         try watch.interruption?.check()
         let name = Self.name(oid, serial)
-        if let blob = known[Key(oid: oid, serial: serial)], try size(of: name) == blob.size {
+        if let size = try size(of: name), let blob = try known(Key(oid: oid, serial: serial)), blob.size == size {
             tally.blobs.append(blob)
             return
         }
@@ -138,10 +145,10 @@ struct BlobBackup {
 
     init(
         _ storage: FileStorage, _ repository: Repository, _ writer: RepositoryWriter, _ options: BackupOptions
-    ) throws(StorageError) {
+    ) {
         self.storage = storage
         watch = options.watch
-        keeper = try BlobKeeper(repository, writer, options.watch, links: options.linksBlobs)
+        keeper = BlobKeeper(repository, writer, options.watch, links: options.linksBlobs)
     }
 
     func run(_ file: DataFile, _ range: Range<Int>) throws(StorageError) -> BlobTally {

@@ -126,6 +126,7 @@ private struct FileBackup {
         var manifest = Manifest(
             source: .file, place: storage.name, chunk: chunk, start: start, end: part.end, md5: md5, last: part.last)
         manifest.objectCount = objectCount
+        manifest.generation = part.generation
         manifest.add(blobs)
         try writer.finish(chunk, manifest, repository)
         var result = BackupResult(isFull ? .full : .incremental)

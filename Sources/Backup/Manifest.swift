@@ -45,6 +45,8 @@ public struct Manifest: Hashable, Sendable {
     public var last: TransactionID
     /// Objects in the index at that moment, deleted ones included; nil when nobody counted.
     public var objectCount: Int?
+    /// The Python of the database, as the magic of the Data.fs says.
+    public var generation: PythonGeneration?
     /// The first transaction that no pack had been over, as far as a server told.
     public var firstUnpacked: TransactionID?
     /// Whether blobs were backed up at all.
@@ -65,6 +67,7 @@ extension Manifest {
             "last \(last.hex)",
         ]
         if let objectCount { lines.append("objects \(objectCount)") }
+        if let generation { lines.append("python \(generation.rawValue)") }
         if let firstUnpacked { lines.append("unpacked-from \(firstUnpacked.hex)") }
         if hasBlobs { lines.append("blobs \(blobs.count)") }
         for blob in blobs { lines.append("blob \(blob.oid.hex) \(blob.serial.hex) \(blob.size) \(blob.sha256)") }
@@ -101,6 +104,7 @@ extension Manifest {
             guard let tid = Self.number(words[1]).map(TransactionID.init(rawValue:)) else { return false }
             last = tid
         case ("objects", 2): objectCount = Int(words[1])
+        case ("python", 2): generation = Int(words[1]).flatMap(PythonGeneration.init(rawValue:))
         case ("unpacked-from", 2): firstUnpacked = Self.number(words[1]).map(TransactionID.init(rawValue:))
         case ("blobs", 2): hasBlobs = true
         case ("blob", 5):

@@ -85,7 +85,13 @@ private struct ServerBackup {
     private func isWhole(_ chain: Chain) throws(StorageError) -> Bool {
         for file in chain.files where !file.isCompressed || !options.isQuick {
             guard let facts = chain.facts[file] else { return false }
-            let (size, md5) = try repository.measure(file, withChecksum: !options.isQuick)
+            let size: Int
+            let md5: String?
+            do throws(StorageError) {
+                (size, md5) = try repository.measure(file, withChecksum: !options.isQuick)
+            } catch .corrupt {
+                return false
+            }
             guard size == facts.end - facts.start, md5 ?? facts.md5 == facts.md5 else { return false }
         }
         return true
@@ -94,7 +100,8 @@ private struct ServerBackup {
     private func hasTransaction(_ tid: TransactionID, like chain: Chain) throws(StorageError) -> Bool {
         let contents = try storage.contents(from: tid, through: tid)
         guard let theirs = try contents.next(), theirs.transaction.tid == tid else { return false }
-        guard !options.isQuick else { return true }
+        // To look into compressed files, all of them would have to be decompressed.
+        guard !options.isQuick, chain.files.allSatisfy({ !$0.isCompressed }) else { return true }
         // A server that was set back and went on may have given the same tid to something else.
         let mine = try repository.open(RestorePoint(chain: chain, through: nil), options.watch)
         defer { mine.close() }
@@ -132,7 +139,7 @@ private struct ServerBackup {
         do throws(StorageError) {
             var output = TransactionFile(
                 file, writer, start: start, index: before?.index ?? FileIndex(), before?.generation ?? generation)
-            let blobs = try Blobs(storage, repository, writer, options)
+            let blobs = Blobs(storage, repository, writer, options)
             var firstUnpacked = before?.firstUnpacked
             try copy(after: before?.last, through: last, to: &output, blobs, &firstUnpacked)
             try output.finish()
@@ -144,6 +151,7 @@ private struct ServerBackup {
             var manifest = Manifest(
                 source: .server, place: storage.name, chunk: chunk, start: start, end: output.end, md5: md5, last: last)
             manifest.objectCount = output.index.count
+            manifest.generation = before?.generation ?? generation
             manifest.firstUnpacked = firstUnpacked
             manifest.add(tally)
             try writer.finish(chunk, manifest, repository)
@@ -202,6 +210,15 @@ private struct Continued {
     var firstUnpacked: TransactionID?
 
     init(_ chain: Chain, _ repository: Repository, _ watch: BackupWatch) throws(StorageError) {
+        if let file = chain.files.last, let manifest = try repository.manifest(of: file.name), manifest.chunk == file,
+            case .index(let index, let position) = try IndexFile.read(repository.file("\(file.name).index")),
+            position == manifest.end, index.count == manifest.objectCount
+        {
+            // What was noted when it was made will do; compressed files need not be opened.
+            (self.index, generation, last) = (index, manifest.generation, manifest.last)
+            firstUnpacked = manifest.firstUnpacked
+            return
+        }
         let storage = try repository.open(RestorePoint(chain: chain, through: nil), watch)
         defer { storage.close() }
         let part: CommittedPart
@@ -219,9 +236,9 @@ private final class Blobs {
 
     init(
         _ storage: any Storage, _ repository: Repository, _ writer: RepositoryWriter, _ options: BackupOptions
-    ) throws(StorageError) {
+    ) {
         self.storage = options.includesBlobs ? storage as? any BlobStorage : nil
-        keeper = try BlobKeeper(repository, writer, options.watch, links: options.linksBlobs)
+        keeper = BlobKeeper(repository, writer, options.watch, links: options.linksBlobs)
     }
 
     func note(_ record: TransactionRecord, in tid: TransactionID) {

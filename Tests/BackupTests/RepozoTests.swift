@@ -96,8 +96,8 @@ struct RepozoTests {
         #expect(try folder.content("again.fs") == folder.content("Data.fs"))
     }
 
-    @Test("a pack, a shorter file and damage to the repository make a full backup, for repozo as for us")
-    func pack() throws {
+    @Test("a pack, and damage to the repository, make a full backup", arguments: [false, true])
+    func pack(isCompressed: Bool) throws {
         try commit(6, seed: 1)
         #expect(try backUp().reason == "there is no backup yet")
         try commit(3, seed: 2, pack: true)
@@ -106,7 +106,7 @@ struct RepozoTests {
             #expect(result.kind == (isQuick ? .full : .none), "quick: \(isQuick)")
         }
         try commit(3, seed: 3)
-        let chunk = try #require(try backUp().chunk)
+        let chunk = try #require(try backUp { $0.isCompressed = isCompressed }.chunk)
         let path = folder.file("r/" + chunk.fileName)
         var bytes = try folder.content("r/" + chunk.fileName)
         bytes[bytes.count / 2] ^= 1

@@ -32,6 +32,20 @@ struct StorageAddressTests {
         #expect(try parse("x:1", existing: ["x:1"]).location == .server(host: "x", port: 1))
     }
 
+    @Test("name a repository of backups, and a moment of it")
+    func backups() throws {
+        #expect(try parse("repozo:/backup/site") == StorageAddress(.backup("/backup/site")))
+        let then = try parse("repozo:/backup/site@2026-10-01T10:00")
+        #expect(then.location == .backup("/backup/site"))
+        #expect(then.moment == "2026-10-01T10:00")
+        #expect(then.description == "repozo:/backup/site@2026-10-01T10:00")
+        #expect(then.shortName == "site@2026-10-01T10:00")
+        #expect(throws: AddressError.self) { try parse("repozo:") }
+        // A directory may have the mark in its name.
+        let split = BackupPlace.split("site@home") { $0 == "site@home" }
+        #expect(split.directory == "site@home" && split.moment == nil)
+    }
+
     @Test("are called in the prompt by their last part")
     func shortNames() throws {
         #expect(try parse("/srv/var/Data.fs").shortName == "Data.fs")

@@ -5,7 +5,7 @@ internal import ZODB
 
 struct BackupVerifyCommand: ShellCommand {
     static let name = "backup verify"
-    static let summary = "look whether backups are as they were written, or prove it by a restore"
+    static let summary = "look whether backups are sound, or prove it by a restore"
     static let synopsis = "[--quick] [--restore [--at WHEN]] DIR"
     static let group = CommandGroup.backup
     static let scope = CommandScope.withoutStorage
@@ -85,7 +85,7 @@ struct BackupVerifyCommand: ShellCommand {
 
 struct BackupRestoreCommand: ShellCommand {
     static let name = "backup restore"
-    static let summary = "write the Data.fs of a backup, of any point in time, with its blobs"
+    static let summary = "write the Data.fs of a backup, as of any time, with its blobs"
     static let synopsis = "[--at WHEN | -D DATE] [--blob-dir BLOBS] [--force] DIR OUT"
     static let group = CommandGroup.backup
     static let scope = CommandScope.withoutStorage
@@ -210,7 +210,8 @@ struct BackupListCommand: ShellCommand {
         }
         let columns = [
             Report.Column("name", tone: .name), Report.Column("kind"), Report.Column("size"), Report.Column("stored"),
-            Report.Column("last_tid", title: "last tid"), Report.Column("last_time", title: "last commit"),
+            Report.Column("last_tid", title: "last tid", visibility: .detail),
+            Report.Column("last_time", title: "last commit"),
             Report.Column("source"), Report.Column("blobs"),
         ]
         return .table(columns, rows)

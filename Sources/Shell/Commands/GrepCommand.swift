@@ -5,7 +5,7 @@ internal import ZODB
 
 struct GrepCommand: ShellCommand {
     static let name = "grep"
-    static let summary = "search texts in objects: attributes, scripts, templates, files"
+    static let summary = "search the texts of objects: attributes, scripts, files"
     static let synopsis = "[-i] [-l] [-F] PATTERN [PATH…]"
     static let group = CommandGroup.search
     static let operands: [OperandKind] = [.other, .path]

@@ -67,15 +67,22 @@ struct RecordCheck: ~Copyable {
                 documentReferences.append(reference.oid.rawValue)
             }
             if case .unreadable(let offset, let problem) = outcome {
-                let what = problem == .text ? "a text that is no UTF-8" : "a dict whose keys and values are not as many"
                 return Complaint(
                     kind: .pickle, severity: .damage,
-                    what: "Python cannot load the record: \(what), at offset \(offset)")
+                    what: "Python cannot load the record: \(Self.text(problem)), at offset \(offset)")
             }
             let rest = record.document.source.count - record.document.end
             return rest == 0 ? nil : excess(rest)
         } catch {
             return Complaint(kind: .pickle, severity: .damage, what: "the record cannot be read: \(error)")
+        }
+    }
+
+    private static func text(_ problem: ReferenceScanner.Problem) -> String {
+        switch problem {
+        case .text: "a text that is no UTF-8"
+        case .oddItems: "a dict whose keys and values are not as many"
+        case .container: "an item put into what holds none"
         }
     }
 

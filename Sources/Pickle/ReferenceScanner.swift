@@ -21,7 +21,7 @@ public struct ReferenceScanner: ~Copyable {
         case text
         /// Keys and values of a dict that are not as many.
         case oddItems
-        /// An item that is put into what holds none: a text, a tuple.
+        /// An item that is put into what holds none, a text or a tuple; a list or a dict as a key.
         case container
     }
 
@@ -219,7 +219,9 @@ public struct ReferenceScanner: ~Copyable {
             case 0x73:  // SETITEM
                 guard depth &- floor >= 3 else { return .odd(at: opcodeAt) }
                 depth &-= 2
-                if isStrict, !Self.takesItems(stack[depth &- 1]) { return .unreadable(at: opcodeAt, .container) }
+                if isStrict, !Self.takesItems(stack[depth &- 1]) || Self.cannotBeKey(stack[depth]) {
+                    return .unreadable(at: opcodeAt, .container)
+                }
             case 0x65, 0x75:  // APPENDS, SETITEMS
                 guard let mark = marks.popLast() else { return .odd(at: opcodeAt) }
                 floor = marks.last ?? 0
@@ -229,6 +231,11 @@ public struct ReferenceScanner: ~Copyable {
                     let target = stack[mark &- 1]
                     guard opcode == 0x75 ? Self.takesItems(target) : Self.takesElements(target) else {
                         return .unreadable(at: opcodeAt, .container)
+                    }
+                    if opcode == 0x75 {
+                        for place in stride(from: mark, to: depth, by: 2) where Self.cannotBeKey(stack[place]) {
+                            return .unreadable(at: opcodeAt, .container)
+                        }
                     }
                 }
                 depth = mark
@@ -282,6 +289,8 @@ public struct ReferenceScanner: ~Copyable {
     }
 
     private static func takesItems(_ item: UInt32) -> Bool { item == dict || item == object }
+
+    private static func cannotBeKey(_ item: UInt32) -> Bool { item == dict || item & 3 == list }
 
     private static func takesElements(_ item: UInt32) -> Bool { item & 3 == list || item == object }
 

@@ -63,7 +63,12 @@ struct RecordCheck: ~Copyable {
         }
         do throws(StorageError) {
             let record = try ObjectRecord(Revision(data: bytes, serial: .none, next: nil), oid: oid)
-            for reference in record.document.references where reference.kind == .strong {
+            let references = record.document.references
+            if references.count < record.document.persistentIDs.count {
+                return Complaint(
+                    kind: .pickle, severity: .damage, what: "a persistent reference has a form that ZODB never wrote")
+            }
+            for reference in references where reference.kind == .strong {
                 documentReferences.append(reference.oid.rawValue)
             }
             if case .unreadable(let offset, let problem) = outcome {
@@ -82,7 +87,7 @@ struct RecordCheck: ~Copyable {
         switch problem {
         case .text: "a text that is no UTF-8"
         case .oddItems: "a dict whose keys and values are not as many"
-        case .container: "an item put into what holds none"
+        case .container: "an item put into what holds none, or a key that cannot be one"
         }
     }
 

@@ -21,6 +21,8 @@ public struct ReferenceScanner: ~Copyable {
         case text
         /// Keys and values of a dict that are not as many.
         case oddItems
+        /// An item that is put into what holds none, a text or a tuple; a list or a dict as a key.
+        case container
     }
 
     /// Objects that the record refers to strongly: oids in the order they are written, repeats included.
@@ -37,6 +39,10 @@ public struct ReferenceScanner: ~Copyable {
 
     private static let memoSize = 1 << 16
     private static let other: UInt32 = 1 << 2
+    /// What items may be put into besides a list: no offset is so small.
+    private static let dict: UInt32 = 2 << 2
+    /// Made by a class, or by whoever loads persistent objects: anything may be put into it.
+    private static let object: UInt32 = 3 << 2
     private static let oid: UInt32 = 1
     private static let oidTuple: UInt32 = 2
     private static let list: UInt32 = 3
@@ -154,8 +160,11 @@ public struct ReferenceScanner: ~Copyable {
                 at &+= 1 &+ Int(bytes[at])
                 stack[depth] = Self.other
                 depth &+= 1
-            case 0x4e, 0x88, 0x89, 0x29, 0x7d:  // NONE, NEWTRUE, NEWFALSE, EMPTY_TUPLE, EMPTY_DICT
+            case 0x4e, 0x88, 0x89, 0x29:  // NONE, NEWTRUE, NEWFALSE, EMPTY_TUPLE
                 stack[depth] = Self.other
+                depth &+= 1
+            case 0x7d:  // EMPTY_DICT
+                stack[depth] = Self.dict
                 depth &+= 1
             case 0x5d:  // EMPTY_LIST
                 stack[depth] = Self.list
@@ -180,7 +189,8 @@ public struct ReferenceScanner: ~Copyable {
                 floor = marks.last ?? 0
                 if isStrict, opcode == 0x64, (depth &- mark) & 1 == 1 { return .unreadable(at: opcodeAt, .oddItems) }
                 let isReference = opcode == 0x74 && depth > mark && stack[mark] & 3 == Self.oid
-                stack[mark] = isReference ? stack[mark] & ~3 | Self.oidTuple : opcode == 0x6c ? Self.list : Self.other
+                let made = opcode == 0x6c ? Self.list : opcode == 0x64 ? Self.dict : Self.other
+                stack[mark] = isReference ? stack[mark] & ~3 | Self.oidTuple : made
                 depth = mark &+ 1
             case 0x85, 0x86, 0x87:  // TUPLE1, TUPLE2, TUPLE3
                 let count = Int(opcode) &- 0x84
@@ -192,7 +202,7 @@ public struct ReferenceScanner: ~Copyable {
             case 0x51:  // BINPERSID
                 guard depth > floor else { return .odd(at: opcodeAt) }
                 let item = stack[depth &- 1]
-                stack[depth &- 1] = Self.other
+                stack[depth &- 1] = Self.object
                 switch item & 3 {
                 case Self.oid, Self.oidTuple:
                     let oid = bytes.loadUnaligned(fromByteOffset: Int(item >> 2), as: UInt64.self)
@@ -203,23 +213,40 @@ public struct ReferenceScanner: ~Copyable {
             case 0x61, 0x62:  // APPEND, BUILD
                 guard depth &- floor >= 2 else { return .odd(at: opcodeAt) }
                 depth &-= 1
+                if isStrict, opcode == 0x61, !Self.takesElements(stack[depth &- 1]) {
+                    return .unreadable(at: opcodeAt, .container)
+                }
             case 0x73:  // SETITEM
                 guard depth &- floor >= 3 else { return .odd(at: opcodeAt) }
                 depth &-= 2
+                if isStrict, !Self.takesItems(stack[depth &- 1]) || Self.cannotBeKey(stack[depth]) {
+                    return .unreadable(at: opcodeAt, .container)
+                }
             case 0x65, 0x75:  // APPENDS, SETITEMS
                 guard let mark = marks.popLast() else { return .odd(at: opcodeAt) }
                 floor = marks.last ?? 0
                 guard mark > floor else { return .odd(at: opcodeAt) }
                 if isStrict, opcode == 0x75, (depth &- mark) & 1 == 1 { return .unreadable(at: opcodeAt, .oddItems) }
+                if isStrict, depth > mark {
+                    let target = stack[mark &- 1]
+                    guard opcode == 0x75 ? Self.takesItems(target) : Self.takesElements(target) else {
+                        return .unreadable(at: opcodeAt, .container)
+                    }
+                    if opcode == 0x75 {
+                        for place in stride(from: mark, to: depth, by: 2) where Self.cannotBeKey(stack[place]) {
+                            return .unreadable(at: opcodeAt, .container)
+                        }
+                    }
+                }
                 depth = mark
             case 0x52, 0x81:  // REDUCE, NEWOBJ
                 guard depth &- floor >= 2 else { return .odd(at: opcodeAt) }
                 depth &-= 1
-                stack[depth &- 1] = Self.other
+                stack[depth &- 1] = Self.object
             case 0x6f:  // OBJ
                 guard let mark = marks.popLast(), depth > mark else { return .odd(at: opcodeAt) }
                 floor = marks.last ?? 0
-                stack[mark] = Self.other
+                stack[mark] = Self.object
                 depth = mark &+ 1
             case 0x30:  // POP
                 guard depth > floor else { return .odd(at: opcodeAt) }
@@ -260,6 +287,12 @@ public struct ReferenceScanner: ~Copyable {
             }
         }
     }
+
+    private static func takesItems(_ item: UInt32) -> Bool { item == dict || item == object }
+
+    private static func cannotBeKey(_ item: UInt32) -> Bool { item == dict || item & 3 == list }
+
+    private static func takesElements(_ item: UInt32) -> Bool { item & 3 == list || item == object }
 
     /// Whether bytes are UTF-8 as Python's pickler writes it, with `surrogatepass`.
     @inline(__always)

@@ -63,19 +63,31 @@ struct RecordCheck: ~Copyable {
         }
         do throws(StorageError) {
             let record = try ObjectRecord(Revision(data: bytes, serial: .none, next: nil), oid: oid)
-            for reference in record.document.references where reference.kind == .strong {
+            let references = record.document.references
+            if references.count < record.document.persistentIDs.count {
+                return Complaint(
+                    kind: .pickle, severity: .damage, what: "a persistent reference has a form that ZODB never wrote")
+            }
+            for reference in references where reference.kind == .strong {
                 documentReferences.append(reference.oid.rawValue)
             }
             if case .unreadable(let offset, let problem) = outcome {
-                let what = problem == .text ? "a text that is no UTF-8" : "a dict whose keys and values are not as many"
                 return Complaint(
                     kind: .pickle, severity: .damage,
-                    what: "Python cannot load the record: \(what), at offset \(offset)")
+                    what: "Python cannot load the record: \(Self.text(problem)), at offset \(offset)")
             }
             let rest = record.document.source.count - record.document.end
             return rest == 0 ? nil : excess(rest)
         } catch {
             return Complaint(kind: .pickle, severity: .damage, what: "the record cannot be read: \(error)")
+        }
+    }
+
+    private static func text(_ problem: ReferenceScanner.Problem) -> String {
+        switch problem {
+        case .text: "a text that is no UTF-8"
+        case .oddItems: "a dict whose keys and values are not as many"
+        case .container: "an item put into what holds none, or a key that cannot be one"
         }
     }
 

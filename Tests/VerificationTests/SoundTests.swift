@@ -68,7 +68,7 @@ struct SoundTests {
         bytes[place + length.count - 2] = 41
         let result = try verify(try folder.write(bytes))
         #expect(result.findings.map(\.kind) == [.folder])
-        #expect(result.findings.first?.path == "/site/btf")
+        #expect(result.findings.first?.path == "/.site/.btf")
         #expect(result.findings.first?.what == "the counter says 41, and there are 40 objects")
     }
 }

@@ -153,8 +153,12 @@ struct PackMarker: ~Copyable {
                 guard let target = try scanner.backPointer(), target > 0, target < start else { continue }
                 let oid = scanner.oid
                 if marks.keepsAll {
-                    // Also of a record that was current: it may say that the object does not exist.
-                    _ = marks.addExtra(target)
+                    // To one that says that the object does not exist, no pointer is needed.
+                    if marks.index.position(of: oid) != target,
+                        try records.data(of: records.header(at: target, of: oid)) != nil
+                    {
+                        _ = marks.addExtra(target)
+                    }
                 } else if marks.marked.contains(oid) || marks.substitutes.position(of: oid) != nil {
                     if marks.addExtra(target) { targets.append((target, oid)) }
                 } else {

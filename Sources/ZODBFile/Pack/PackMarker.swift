@@ -94,7 +94,8 @@ struct PackMarker: ~Copyable {
     }
 
     private mutating func noteMissing(_ oid: ObjectID, _ referrer: ObjectID) throws(StorageError) {
-        // Python does not look either.
+        // It may come later, or come back: then what it refers to is needed.
+        _ = marks.needed.insert(oid)
         guard !isRescuing else { return }
         danglingCount += 1
         if dangling.count < Self.mostDangling {
@@ -192,7 +193,7 @@ struct PackMarker: ~Copyable {
     }
 
     private mutating func mayHaveToRescue() throws(StorageError) -> Bool {
-        var mayHaveTo = false
+        var mayHaveTo = marks.needed.count > 0
         try withReferencesAfterPackTime { (marker, oid, reference) throws(StorageError) in
             guard !mayHaveTo, !marker.marks.marked.contains(reference) else { return }
             mayHaveTo = try marker.exists(reference)

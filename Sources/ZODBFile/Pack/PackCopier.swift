@@ -164,10 +164,12 @@ struct PackCopier: ~Copyable {
         guard pointer < packPosition else { return pointer - packPosition + newPackPosition }
         if let place = movedPlace(pointer) { return place }
         // The revision that was current at the pack time: the object's oldest here.
-        let serial = try records.header(at: pointer, of: record.oid).serial
+        let header = try records.header(at: pointer, of: record.oid)
         var position = index.position(of: record.oid) ?? 0
         while position >= newPackPosition { position = Int(clamping: try output.header(at: position).previous) }
-        guard position > 0, try output.header(at: position).serial == serial else {
+        guard position > 0, try output.header(at: position).serial == header.serial else {
+            // That the object does not exist can be said without a target.
+            if try records.data(of: header) == nil { return 0 }
             throw .wrongState(
                 "\(source.file.path): transaction \(record.serial) has restored a revision of \(record.oid) that was dropped"
             )

@@ -94,7 +94,8 @@ struct PackMarker: ~Copyable {
     }
 
     private mutating func noteMissing(_ oid: ObjectID, _ referrer: ObjectID) throws(StorageError) {
-        // Python does not look either.
+        // It may come later, or come back: then what it refers to is needed.
+        _ = marks.needed.insert(oid)
         guard !isRescuing else { return }
         danglingCount += 1
         if dangling.count < Self.mostDangling {
@@ -153,8 +154,12 @@ struct PackMarker: ~Copyable {
                 guard let target = try scanner.backPointer(), target > 0, target < start else { continue }
                 let oid = scanner.oid
                 if marks.keepsAll {
-                    // Also of a record that was current: it may say that the object does not exist.
-                    _ = marks.addExtra(target)
+                    // To one that says that the object does not exist, no pointer is needed.
+                    if marks.index.position(of: oid) != target,
+                        try records.data(of: records.header(at: target, of: oid)) != nil
+                    {
+                        _ = marks.addExtra(target)
+                    }
                 } else if marks.marked.contains(oid) || marks.substitutes.position(of: oid) != nil {
                     if marks.addExtra(target) { targets.append((target, oid)) }
                 } else {
@@ -188,7 +193,7 @@ struct PackMarker: ~Copyable {
     }
 
     private mutating func mayHaveToRescue() throws(StorageError) -> Bool {
-        var mayHaveTo = false
+        var mayHaveTo = marks.needed.count > 0
         try withReferencesAfterPackTime { (marker, oid, reference) throws(StorageError) in
             guard !mayHaveTo, !marker.marks.marked.contains(reference) else { return }
             mayHaveTo = try marker.exists(reference)

@@ -27,7 +27,8 @@ struct PackNews {
                 _ = written.insert(oid)
                 if let target = try scanner.backPointer(), target > 0, target < packPosition {
                     let header = try records.header(at: target, of: oid)
-                    guard marks.keeps(oid, at: target, isDeletion: try records.isDeletion(header)) else { return false }
+                    let isKept = marks.keeps(oid, at: target, isDeletion: try records.isDeletion(header))
+                    if !isKept, try records.data(of: header) != nil { return false }
                 }
                 guard !marks.keepsAll, let data = try records.data(of: scanner.record) else { continue }
                 let bytes = try unsafe records.bytes(data)

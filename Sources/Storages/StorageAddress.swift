@@ -77,10 +77,10 @@ extension StorageAddress: CustomStringConvertible {
 }
 
 extension StorageAddress {
-    /// The path of the Data.fs that it names; nil when it names a server, by a socket's path as well.
+    /// The path of the Data.fs that it names; nil when it names a server, by a socket's path as well, or a backup.
     public var dataFile: String? {
         switch location {
-        case .server, .socket: nil
+        case .server, .socket, .backup: nil
         case .file(let path): path
         case .path(let path): FileKind(ofPath: path) == .socket ? nil : path
         }

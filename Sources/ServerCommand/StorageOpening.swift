@@ -150,14 +150,8 @@ struct StorageOpener {
         of file: FileStorageSettings, _ blobs: String?, _ place: Place
     ) throws(Failure) {
         let why =
-            if place.isBase {
-                "since a <demostorage> only reads its base"
-            } else if file.isReadOnly {
-                "because of 'read-only true'"
-            } else {
-                "because of 'create false'"
-            }
-        if place.isBase || file.isReadOnly || file.mustExist, FileAccess.isMissing(file.path) {
+            place.isBase ? "since a <demostorage> only reads its base" : "because of 'read-only true'"
+        if place.isBase || file.isReadOnly, FileAccess.isMissing(file.path) {
             throw Failure(.missing(file.path, what: "file", because: why))
         }
         if let blobs, place.isBase || file.isReadOnly, FileAccess.isMissing(blobs) {

@@ -33,10 +33,8 @@ public indirect enum StorageSettings: Hashable, Sendable {
 public struct FileStorageSettings: Hashable, Sendable {
     public var path: String
     public var blobDirectory: String?
-    /// Empties the file if it exists. A file that does not exist is made anyhow, unless `mustExist`.
+    /// Empties the file if it exists. A file that does not exist is made anyhow.
     public var create = false
-    /// `create false` is said: a file that is not there is an error and not a new database. (Python makes it anyhow.)
-    public var mustExist = false
     public var isReadOnly = false
     /// In bytes: the file must not grow beyond it.
     public var quota: Int?

@@ -94,7 +94,7 @@ struct LostCommitTests {
             // Nothing waits for an answer before the vote, so the loss may be heard of earlier, by the store.
             #expect {
                 try transaction.store(Record.mapping("k", "lost"), for: oid, basedOn: tid)
-                try transaction.vote()
+                _ = try transaction.vote()
             } throws: { error in
                 guard case StorageError.connection(.lost(_, let why)) = error else { return false }
                 return why.hasSuffix("nothing was written")

@@ -95,7 +95,7 @@ struct InstanceTests {
         let text = try String(contentsOfFile: configuration, encoding: .utf8)
         let wrong: [(String, String)] = [
             ("<filestorage 1>\n", "<filestorage 1>\n  bolb-dir x\n"),
-            ("<filestorage 1>\n", "<filestorage 1>\n  create false\n  path /nowhere/Data.fs\n#"),
+            ("<filestorage 1>\n", "<filestorage 1>\n  read-only true\n  path /nowhere/Data.fs\n#"),
             (
                 "</filestorage>\n",
                 "</filestorage>\n<demostorage d>\n<filestorage>\npath \(home)/x\n</filestorage>\n</demostorage>\n"

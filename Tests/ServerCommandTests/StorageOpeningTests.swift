@@ -94,14 +94,13 @@ struct StorageOpeningTests {
     }
 
     @Test(
-        "a base, a read-only file and one with 'create false' are not made when they are missing",
+        "a base and a read-only file are not made when they are missing",
         arguments: [
             (
                 "<demostorage>\n<filestorage>\npath $DIR/gone.fs\n</filestorage>\n</demostorage>",
                 "<demostorage> only reads"
             ),
             ("<filestorage>\npath $DIR/gone.fs\nread-only true\n</filestorage>", "'read-only true'"),
-            ("<filestorage>\npath $DIR/gone.fs\ncreate false\n</filestorage>", "'create false'"),
         ])
     func missing(section: String, why: String) throws {
         let error = try #require(try failure(section))

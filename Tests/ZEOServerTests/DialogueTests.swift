@@ -31,7 +31,7 @@ struct DialogueTests {
         let storage = try folder.dataFile(name.hasSuffix("py27") ? .python2 : .python3)
         try storage.commit([(.root, try rootRecord(of: transcript))], description: "initial database creation")
         let running = try RunningServer(storage)
-        var player = Player(transcript, port: running.port, canPack: storage is any PackableStorage)
+        var player = Player(transcript, port: running.port)
         try player.play()
         #expect(player.compared > 25)
         // Nobody was cut off, and nothing is left to be said but what those servers never said.
@@ -61,7 +61,6 @@ struct DialogueTests {
 struct Player {
     private let transcript: Transcript
     private let port: Int
-    private let canPack: Bool
     private var clients: [String: RawClient] = [:]
     private var dialects: [String: Dialect] = [:]
     /// Our tid for each recorded one.
@@ -70,13 +69,12 @@ struct Player {
     private var unrecorded: Set<String> = []
     private(set) var compared = 0
 
-    init(_ transcript: Transcript, port: Int, canPack: Bool) {
+    init(_ transcript: Transcript, port: Int) {
         self.transcript = transcript
         self.port = port
-        self.canPack = canPack
     }
 
-    private var lines: [Transcript.Line] { transcript.lines.filter { canPack || $0.section != "pack" } }
+    private var lines: [Transcript.Line] { transcript.lines }
 
     mutating func play() throws {
         var answered: Set<String> = []

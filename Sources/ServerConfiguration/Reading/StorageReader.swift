@@ -69,9 +69,7 @@ extension SettingsReader {
         }
         var file = FileStorageSettings(path: path)
         file.blobDirectory = try reader.text("blob-dir", host.pathInExistingDirectory)
-        let create = try reader.value("create", .boolean)
-        file.create = create ?? false
-        file.mustExist = create == false
+        file.create = try reader.value("create", .boolean) ?? false
         file.isReadOnly = try reader.value("read-only", .boolean) ?? false
         file.quota = try reader.value("quota", .byteSize)
         file.packCollectsGarbage = try reader.value("pack-gc", .boolean) ?? true

@@ -23,10 +23,9 @@ struct PythonValue {
         }
     }
 
-    var number: Double? {
-        if case .float(let value) = node { return value }
-        return integer.map { Double($0) }
-    }
+    var number: Double? { float ?? integer.map { Double($0) } }
+
+    var float: Double? { if case .float(let value) = node { value } else { nil } }
 }
 
 extension PickleInteger {
@@ -85,7 +84,9 @@ struct PythonOrder {
 
     private func compare(_ left: PythonValue, _ right: PythonValue) throws(Unmergeable) -> Result {
         if let a = left.integer, let b = right.integer { return a < b ? .less : a == b ? .equal : .greater }
-        if let a = left.number, let b = right.number { return try Self.compare(a, b) }
+        if let a = left.float, let b = right.float { return try Self.compare(a, b) }
+        if let a = left.integer, let b = right.float { return try Self.compare(a, b) }
+        if let a = left.float, let b = right.integer { return try Self.compare(b, a).reversed }
         switch (left.node, right.node) {
         case (.none, .none): return .equal
         case (.text(let a), .text(let b)), (.bytes(let a), .bytes(let b)): return Self.compare(a, b)
@@ -182,9 +183,18 @@ struct PythonOrder {
     }
 
     private static func compare(_ left: Double, _ right: Double) throws(Unmergeable) -> Result {
-        // Whole numbers that a double cannot tell apart, and what is no number.
-        guard max(abs(left), abs(right)) < 0x1p53 || left.isInfinite || right.isInfinite else { throw Unmergeable() }
+        guard !left.isNaN, !right.isNaN else { throw Unmergeable() }
         return left < right ? .less : left == right ? .equal : .greater
+    }
+
+    /// By the values, as Python does it, and not by what a double makes of the integer.
+    private static func compare(_ left: Int128, _ right: Double) throws(Unmergeable) -> Result {
+        guard !right.isNaN else { throw Unmergeable() }
+        guard abs(right) < 0x1p127 else { return right > 0 ? .less : .greater }
+        let whole = right.rounded(.down)
+        let floor = Int128(whole)
+        if left == floor { return whole == right ? .equal : .less }
+        return left < floor ? .less : .greater
     }
 
     /// Values whose `==` runs no code of anybody's.

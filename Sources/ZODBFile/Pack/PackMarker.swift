@@ -25,6 +25,11 @@ struct PackMarker: ~Copyable {
     private var stack: [ObjectID] = []
     private var waiting = ObjectIDSet()
     private var isRescuing = false
+    /// While it rescues: the transaction that is looked at, and as of which each rescued object was looked into. What is
+    /// needed earlier as well is looked into again, since less had been written then.
+    private var rescueTime = 0
+    private var rescueTimes: [ObjectID: Int] = [:]
+    private var rescuedAnew = false
     /// While the later transactions are gone through: what they have written so far.
     private var written = ObjectIDSet()
 
@@ -75,7 +80,12 @@ struct PackMarker: ~Copyable {
 
     /// Notes that something which stays refers to the object.
     private mutating func reach(_ oid: ObjectID, from referrer: ObjectID) throws(StorageError) {
-        guard !marks.marked.contains(oid) else { return }
+        guard !marks.marked.contains(oid) else {
+            guard isRescuing, let time = rescueTimes[oid], rescueTime < time, !written.contains(oid) else { return }
+            rescueTimes[oid] = rescueTime
+            rescuedAnew = true
+            return push(oid)
+        }
         if isRescuing {
             // It is not what it was at the pack time any more.
             guard !written.contains(oid) else {
@@ -89,7 +99,14 @@ struct PackMarker: ~Copyable {
         let header = try records.header(at: position, of: oid)
         guard try !records.isDeletion(header) else { return try noteMissing(oid, referrer) }
         _ = marks.marked.insert(oid)
-        if isRescuing { rescued += 1 }
+        if isRescuing {
+            rescued += 1
+            rescueTimes[oid] = rescueTime
+        }
+        push(oid)
+    }
+
+    private mutating func push(_ oid: ObjectID) {
         if stack.count < Self.stackSize { stack.append(oid) } else { _ = waiting.insert(oid) }
     }
 
@@ -183,12 +200,13 @@ struct PackMarker: ~Copyable {
         marks.knowsNeeded = true
         while true {
             let before = (marks.marked.count, marks.needed.count)
+            rescuedAnew = false
             try withReferencesAfterPackTime { (marker, oid, reference) throws(StorageError) in
                 guard marker.marks.marked.contains(oid) || marker.marks.needed.contains(oid) else { return }
                 try marker.reach(reference, from: oid)
                 try marker.followAll()
             }
-            guard (marks.marked.count, marks.needed.count) != before else { return }
+            guard rescuedAnew || (marks.marked.count, marks.needed.count) != before else { return }
         }
     }
 
@@ -212,6 +230,7 @@ struct PackMarker: ~Copyable {
         var found: [(oid: ObjectID, reference: UInt64)] = []
         while try scanner.nextTransaction() {
             found.removeAll(keepingCapacity: true)
+            rescueTime = scanner.transaction.position
             while try scanner.nextRecord() {
                 let oid = scanner.oid
                 _ = written.insert(oid)

@@ -278,6 +278,11 @@ final class ServerTransaction: StorageTransaction {
     func abort() {
         if case .ended = phase { return }
         phase = .ended
+        if hasBlobs || openBlob != nil, let server = storage.server, !server.generation.forgetsAbortedBlobs {
+            // They would be stored by the next transaction; the connection's end is theirs, too.
+            storage.drop(outflow.attempt)
+            return storage.gate.leave()
+        }
         var calls: [Call] = []
         // A server keeps the blob's file open until its end, and takes no other one before.
         if let openBlob { calls.append(.storeBlobEnd(openBlob.oid, serial: openBlob.serial, data: [], in: id)) }

@@ -102,6 +102,9 @@ extension Generation {
     public var hasRecordIteration: Bool { self >= .v303 }
     public var hasTransactionIteration: Bool { self >= .v309 }
     public var hasBlobs: Bool { self >= .v308 }
+    /// The blobs of an aborted transaction are gone. ZODB 3.8 keeps them, and adds them to the next one of the connection;
+    /// of 3.9 it is not known.
+    public var forgetsAbortedBlobs: Bool { self >= .v310 }
     /// `checkCurrentSerialInTransaction`.
     public var hasReadChecks: Bool { self >= .v3101 }
     public var hasLastTransaction: Bool { self >= .v201 }

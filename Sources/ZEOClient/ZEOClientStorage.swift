@@ -220,7 +220,13 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
 
 extension ZEOClientStorage: ClientChannelOwner {
     func isReady(_ channel: ClientChannel, _ welcome: ClientConnection.Welcome) {
-        let waiting = state.withLock { state -> Attempt? in
+        var welcome = welcome
+        if welcome.lastTransaction == .none, welcome.information.objectCount ?? 0 > 0 {
+            // Generation 200 knows its last transaction from what can be undone: after a pack, none. What is there is older
+            // than now.
+            welcome.lastTransaction = .new(after: .none)
+        }
+        let waiting = state.withLock { [welcome] state -> Attempt? in
             guard channel.attempt == state.attempt, case .connecting(let waiting) = state.link else { return nil }
             state.link = .connected(channel)
             state.backoff.reset()

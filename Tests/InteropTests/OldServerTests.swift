@@ -107,4 +107,24 @@ struct OldServerTests {
 
     @Test("every fact of the samples is what Python says, through ZODB 3.7", .needs(.zodb37), .onlyInFull)
     func facts() throws { try LiveFactsTests.python2Facts(.zodb37) }
+
+    @Test("the oldest does not know its last transaction after a pack; what is there can be read all the same")
+    func packed() throws {
+        func reply(_ id: Int64, _ value: WireValue) -> ScriptedServer.Step {
+            .say(
+                Frame.bytes(
+                    Message(id: .integer(id), name: ".reply", arguments: value).body(in: .pickle, for: .python2)))
+        }
+        let serial = try TransactionID(hex: "040d2732285f61cc")
+        let server = try ScriptedServer([
+            .say(Frame.bytes(Array("Z200".utf8))), .hear(9), reply(1, .none), .hear(1),
+            reply(2, .dict([.init(.string("length"), .integer(3)), .init(.string("size"), .integer(900))])), .hear(1),
+            reply(3, .list([])), .hear(1),
+            reply(4, .tuple([.bytes([1, 2]), .bytes(serial.bytes), .string(""), .none, .none])), .stay,
+        ])
+        let storage = try ZEOClientStorage(.host("127.0.0.1", port: server.port))
+        let last = try storage.lastTransaction()
+        #expect(last > serial)
+        #expect(try storage.load(.root, at: last) == Revision(data: [1, 2], serial: serial, next: nil))
+    }
 }

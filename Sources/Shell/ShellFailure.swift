@@ -179,7 +179,7 @@ extension ShellFailure {
             self.init(
                 "version-refused", .connection, at: address,
                 "no common protocol version: the server speaks \(theirs), we offered \(ours)",
-                advice: "a server of ZEO 5 or later is needed")
+                advice: "zeoshell speaks every version from Z200 to Z5; the server's log may say what it wants")
         case .unknownStorage(let address, let name):
             self.init(
                 "unknown-storage", .connection, at: address, "no storage named '\(name)' there",

@@ -30,6 +30,8 @@ final class ServerTransaction: StorageTransaction {
     private var stored: [ObjectID] = []
     private var changed: [ObjectID] = []
     private var undone: [TransactionID] = []
+    /// What has to be current, for a server that cannot be told.
+    private var required: [(oid: ObjectID, serial: TransactionID)] = []
     private var hasBlobs = false
     /// A blob of which the end has not been sent.
     private var openBlob: (oid: ObjectID, serial: TransactionID)?
@@ -83,7 +85,11 @@ final class ServerTransaction: StorageTransaction {
 
     func requireCurrent(_ oid: ObjectID, serial: TransactionID) throws(StorageError) {
         try storing { () throws(StorageError) in
-            try outflow.add(.requireCurrent(oid, serial: serial, in: id))
+            if storage.server?.generation.hasReadChecks ?? true {
+                try outflow.add(.requireCurrent(oid, serial: serial, in: id))
+            } else {
+                required.append((oid, serial))
+            }
         }
     }
 
@@ -92,8 +98,24 @@ final class ServerTransaction: StorageTransaction {
             throw .unsupported("the storage behind the server \(storage.name) cannot undo")
         }
         try storing { () throws(StorageError) in
-            try outflow.add(.undo(tid, in: id))
             undone.append(tid)
+            if storage.server?.generation.undo == .undoAtVote {
+                try outflow.add(.undo(tid, in: id))
+            } else {
+                try undoNow(tid)
+            }
+        }
+    }
+
+    /// Before generation 310 an undo is done when it is asked for, with the server's lock held from then on.
+    private func undoNow(_ tid: TransactionID) throws(StorageError) {
+        let reply = storage.request(.undo(tid, in: id)) { value throws(MalformedReply) in try Reply.undone(value) }
+        do throws(StorageError) {
+            try outflow.send(reply)
+            changed += try storage.wait(for: reply)
+        } catch {
+            guard case .undoFailed(_, let obstacles) = error else { throw error }
+            throw .undoFailed(tid, obstacles)
         }
     }
 
@@ -126,6 +148,7 @@ final class ServerTransaction: StorageTransaction {
             let reply = try askToVote()
             changed += reply.changed
             guard let conflict = reply.conflicts.first else {
+                try checkRequired()
                 phase = .voted
                 return VoteResult(changedOIDs: Set(changed).sorted())
             }
@@ -133,6 +156,15 @@ final class ServerTransaction: StorageTransaction {
             for conflict in reply.conflicts { try resolve(conflict) }
         }
         throw last.map(Self.error) ?? .wrongState("the server asked for no end of votes")
+    }
+
+    /// Servers before ZODB 3.10 do not look whether what was only read is still current. We do, while the server holds its
+    /// lock for us: whatever was committed before has been announced by then.
+    private func checkRequired() throws(StorageError) {
+        for (oid, serial) in required {
+            let current = try storage.load(oid, at: .latest).serial
+            guard current == serial else { throw .conflict(oid, committed: current, read: serial) }
+        }
     }
 
     private func askToVote() throws(StorageError) -> VoteReply {
@@ -246,6 +278,11 @@ final class ServerTransaction: StorageTransaction {
     func abort() {
         if case .ended = phase { return }
         phase = .ended
+        if hasBlobs || openBlob != nil, let server = storage.server, !server.generation.forgetsAbortedBlobs {
+            // They would be stored by the next transaction; the connection's end is theirs, too.
+            storage.drop(outflow.attempt)
+            return storage.gate.leave()
+        }
         var calls: [Call] = []
         // A server keeps the blob's file open until its end, and takes no other one before.
         if let openBlob { calls.append(.storeBlobEnd(openBlob.oid, serial: openBlob.serial, data: [], in: id)) }

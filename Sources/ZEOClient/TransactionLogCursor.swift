@@ -87,7 +87,7 @@ final class TransactionLogCursor: Cursor {
         guard storage.canIterate else {
             // As far back as the storage can tell.
             if lastTold != nil || storage.canUndo { return }
-            throw .unsupported("the storage behind \(storage.name) cannot list its transactions")
+            throw storage.cannotList()
         }
         guard let oldest = try TransactionIterator(storage, from: nil, through: nil).next()?.tid else { return }
         let through: TransactionID

@@ -39,43 +39,67 @@ extension ZEOClientStorage {
     private func fetch(
         _ oids: ArraySlice<ObjectID>, at tid: TransactionID
     ) -> [(ObjectID, Result<Revision, StorageError>)] {
-        // The greatest tid that every server takes stands for the current revision.
-        let before = tid >= .latest ? TransactionID.latest : tid.successor
-        let loads = oids.map { oid in (oid, loading(oid, before: before, at: tid)) }
         do throws(StorageError) {
             try interruption.check()
             let channel = try connectedChannel()
+            guard let server else { throw .connection(.lost(address: name, "not connected yet")) }
+            // The greatest tid that every server takes stands for the current revision.
+            let before = tid >= .latest ? TransactionID.latest : tid.successor
+            let loads = oids.map { oid in
+                let loading =
+                    server.loadsPastBySerial
+                    ? loading(oid, by: .loadCurrent(oid), at: tid) { value throws(MalformedReply) in
+                        try Reply.current(value)
+                    }
+                    : loading(oid, by: .loadBefore(oid, before), at: tid) { value throws(MalformedReply) in
+                        try Reply.revision(value)
+                    }
+                return (oid, loading)
+            }
             state.withLock { state in
                 for oid in oids { state.view.willLoad(oid) }
             }
             channel.send(loads.map(\.1))
+            return loads.map { oid, pending in (oid, result(of: pending, oid, at: tid, server)) }
         } catch {
             return oids.map { ($0, .failure(error)) }
         }
-        return loads.map { oid, pending in
-            do throws(StorageError) {
-                return (oid, .success(try wait(for: pending)))
-            } catch {
-                return (oid, .failure(error))
-            }
+    }
+
+    private func result(
+        of pending: PendingReply<Revision>, _ oid: ObjectID, at tid: TransactionID, _ server: ServerDialect
+    ) -> Result<Revision, StorageError> {
+        do throws(StorageError) {
+            let revision = try wait(for: pending)
+            // A current one may be younger than what was asked for.
+            guard revision.serial <= tid else { return .success(try pastRevision(of: oid, at: tid)) }
+            return .success(revision)
+        } catch {
+            guard case .noRevision = error, server.mayKeepNoPast, isCurrent(tid) else { return .failure(error) }
+        }
+        do throws(StorageError) {
+            return .success(try currentRevision(of: oid, at: tid))
+        } catch {
+            return .failure(error)
         }
     }
 
-    private func loading(
-        _ oid: ObjectID, before: TransactionID, at tid: TransactionID
+    /// A load whose answer is put in its place among what others commit.
+    func loading(
+        _ oid: ObjectID, by call: Call, at tid: TransactionID,
+        _ decode: @escaping @Sendable (WireValue) throws(MalformedReply) -> Revision?
     ) -> PendingReply<Revision> {
         let address = name
         // The storage outlives its calls, unless it is given up: then nobody looks at the result either.
-        return PendingReply(.loadBefore(oid, before)) { [weak self] result in
+        return PendingReply(call) { [weak self] result in
             var decoded: Result<Revision?, StorageError>
             do throws(StorageError) {
-                decoded = .success(
-                    try Self.decode(try result.get(), address) { value throws(MalformedReply) in
-                        try Reply.revision(value)
-                    })
+                decoded = .success(try Self.decode(try result.get(), address, decode))
             } catch {
                 decoded = .failure(error)
             }
+            // So ZODB up to 3.10 answers for an object whose creation was undone.
+            if case .success(let revision?) = decoded, revision.data.isEmpty { decoded = .failure(.noSuchObject(oid)) }
             let revision = try? decoded.get()
             let current = self?.state.withLock { $0.view.loaded(oid, revision) }
             if case .failure(let error) = decoded { return .failure(error) }

@@ -14,7 +14,10 @@ extension ZEOClientStorage: HistoryStorage {
 
 extension ZEOClientStorage: CurrentRecordStorage {
     public func currentRecords(from first: ObjectID) throws(StorageError) -> any Cursor<CurrentRecord> {
-        CurrentRecordCursor(self, from: first)
+        _ = try connectedChannel()
+        // Without a way to list them, those that can be reached have to do.
+        guard server?.iteratesRecords ?? true else { return ReachableRecordCursor(self, at: .latest, from: first) }
+        return CurrentRecordCursor(self, from: first)
     }
 }
 
@@ -64,7 +67,8 @@ private final class CurrentRecordCursor: Cursor {
             following = step.next
             // Failing to send ahead is the next call's failure, not this one's.
             _ = try? ask()
-            return step.record
+            // So ZODB up to 3.10 has objects whose creation was undone.
+            return step.record.revision.data.isEmpty ? nil : step.record
         } catch {
             switch error {
             case .noSuchObject(let deleted) where deleted >= oid:

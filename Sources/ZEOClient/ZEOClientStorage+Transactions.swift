@@ -12,25 +12,23 @@ extension ZEOClientStorage: TransactionLogStorage {
         from first: TransactionID, through last: TransactionID
     ) throws(StorageError) -> any Cursor<TransactionSummary> {
         guard first <= last else { return ArrayCursor([]) }
+        _ = try connectedChannel()
+        guard canIterate else { return try undoableTransactions(from: first, through: last) }
         return try TransactionIterator(self, from: first, through: last)
     }
 
     public func records(
         of tid: TransactionID
     ) throws(StorageError) -> (transaction: TransactionSummary, records: any Cursor<TransactionRecord>) {
+        _ = try connectedChannel()
+        guard canIterate else { return try collectedRecords(of: tid) }
         let iterator = try TransactionIterator(self, from: tid, through: tid)
         guard let transaction = try iterator.next(), transaction.tid == tid else { throw .noSuchTransaction(tid) }
         return (transaction, try TransactionRecordCursor(self, iterator, tid))
     }
 
-    /// Whether the storage behind the server lists transactions. Servers that do not say which interfaces it has are
-    /// believed to be able to.
-    var canIterate: Bool {
-        let interfaces = state.withLock { $0.welcome?.information.interfaces ?? [] }
-        return interfaces.isEmpty || interfaces.contains("IStorageIteration")
-    }
-
-    var canUndo: Bool { state.withLock { $0.welcome?.information.supportsUndo ?? false } }
+    var canIterate: Bool { server?.iteratesTransactions ?? false }
+    var canUndo: Bool { server?.undoes ?? false }
 }
 
 /// Transactions of a range, oldest first, by an iterator that the server keeps for us.
@@ -45,9 +43,7 @@ final class TransactionIterator: Cursor {
     init(
         _ storage: ZEOClientStorage, from first: TransactionID?, through last: TransactionID?
     ) throws(StorageError) {
-        guard storage.canIterate else {
-            throw .unsupported("the storage behind \(storage.name) cannot list its transactions")
-        }
+        guard storage.canIterate else { throw storage.cannotList() }
         self.storage = storage
         let start = storage.request(.iteratorStart(first: first, last: last)) { value throws(MalformedReply) in
             try Reply.iterator(value)

@@ -61,13 +61,10 @@ extension ZEOClientStorage: UndoableStorage {
         guard isWritable else { throw .readOnly("\(name) was opened for reading") }
     }
 
-    var serverIsPython2: Bool { state.withLock { $0.welcome?.serverIsPython2 ?? false } }
+    var serverIsPython2: Bool { server?.python == .python2 }
 
     /// Whether the storage behind the server takes blobs.
-    var keepsBlobs: Bool {
-        let interfaces = state.withLock { $0.welcome?.information.interfaces ?? [] }
-        return interfaces.contains { $0.hasPrefix("IBlobStorage") }
-    }
+    var keepsBlobs: Bool { server?.keepsBlobs ?? false }
 
     /// Ends this connection, if it is still the one; the next call makes another.
     func drop(_ attempt: Int) {

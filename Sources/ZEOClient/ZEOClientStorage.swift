@@ -32,12 +32,15 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         public var cacheCapacity: Int
         /// Where blobs wait that arrive faster than they are read.
         public var temporaryDirectory: String
+        /// The newest generation of the protocol to speak.
+        public var newestGeneration: Generation
 
         public init(
             storage: String = "1", readOnly: Bool = true, label: String? = nil,
             connectTimeout: Duration = .seconds(10), greetingTimeout: Duration = .seconds(5),
             replyTimeout: Duration? = nil,
-            cacheCapacity: Int = 32 << 20, temporaryDirectory: String = "/var/tmp"
+            cacheCapacity: Int = 32 << 20, temporaryDirectory: String = "/var/tmp",
+            newestGeneration: Generation = .v5
         ) {
             self.storage = storage
             self.readOnly = readOnly
@@ -47,6 +50,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
             self.replyTimeout = replyTimeout
             self.cacheCapacity = cacheCapacity
             self.temporaryDirectory = temporaryDirectory
+            self.newestGeneration = newestGeneration
         }
     }
 
@@ -122,26 +126,17 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
     public func ping() throws(StorageError) -> Duration {
         let clock = ContinuousClock()
         let start = clock.now
-        try perform(.ping) { _ throws(MalformedReply) in }
+        try perform(.ping) { [weak self] value throws(MalformedReply) in
+            // Before generation 5 nobody is told of a commit of new objects alone: the answer is the last tid.
+            guard let self, let server = self.server, !server.generation.hasPing else { return }
+            let tid = try Reply.lastTransaction(value, in: server.generation)
+            self.state.withLock { $0.view.apply(Invalidation(tid: tid, oids: [])) }
+        }
         return clock.now - start
     }
 
-    public func information() throws(StorageError) -> StorageInformation {
-        let info = request(.getInfo) { value throws(MalformedReply) in try ServerInformation(value) }
-        let status = request(.serverStatus) { value throws(MalformedReply) in Reply.status(value) }
-        try send([info, status])
-        let server = try wait(for: info)
-        // A storage may be unable to tell; what is shown is only less then.
-        let figures = (try? wait(for: status)) ?? []
-        let welcome = state.withLock { $0.welcome }
-        let dialect = welcome?.dialect.description ?? "?"
-        var details = [StorageInformation.Detail("storage name", options.storage)]
-        if welcome?.serverIsPython2 ?? false { details.append(.init("server", "Python 2")) }
-        details += figures.map { .init($0.name, $0.value) }
-        return StorageInformation(
-            kind: "ZEO server, protocol \(dialect)", storageName: server.storageName,
-            objectCount: server.objectCount, size: server.size, details: details)
-    }
+    /// What the server of the last connection can be asked; nil before the first.
+    var server: ServerDialect? { state.withLock { $0.welcome?.server } }
 
     /// Ends the connection; every call fails from now on.
     public func close() {
@@ -198,7 +193,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
             endpoint,
             .init(
                 address: name, storage: options.storage, readOnly: options.readOnly, label: options.label,
-                knownTransaction: known),
+                knownTransaction: known, newestGeneration: options.newestGeneration),
             ConnectionTimeouts(connect: options.connectTimeout, greeting: options.greetingTimeout), attempt: number,
             owner: self)
         return attempt
@@ -225,7 +220,13 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
 
 extension ZEOClientStorage: ClientChannelOwner {
     func isReady(_ channel: ClientChannel, _ welcome: ClientConnection.Welcome) {
-        let waiting = state.withLock { state -> Attempt? in
+        var welcome = welcome
+        if welcome.lastTransaction == .none, welcome.information.objectCount ?? 0 > 0 {
+            // Generation 200 knows its last transaction from what can be undone: after a pack, none. What is there is older
+            // than now.
+            welcome.lastTransaction = .new(after: .none)
+        }
+        let waiting = state.withLock { [welcome] state -> Attempt? in
             guard channel.attempt == state.attempt, case .connecting(let waiting) = state.link else { return nil }
             state.link = .connected(channel)
             state.backoff.reset()

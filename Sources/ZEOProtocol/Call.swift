@@ -4,8 +4,13 @@ public import ZODB
 ///
 /// A transaction is known by a number of the client's choice; a connection has one at a time.
 public enum Call: Hashable, Sendable {
+    /// Whether a login is asked for, and of which kind; the first call to servers that know it.
+    case getAuthProtocol
     case register(storage: String, readOnly: Bool)
     case getInfo
+    /// The tid of the last transaction. See `Reply.lastTransaction`.
+    case lastTransaction
+    /// A round trip; before generation 5 the same as `lastTransaction`, and so is its reply.
     case ping
     case serverStatus
     /// A name for the server's log. No reply.
@@ -14,6 +19,14 @@ public enum Call: Hashable, Sendable {
     case getInvalidations(since: TransactionID)
     /// The latest revision with a serial below the tid.
     case loadBefore(ObjectID, TransactionID)
+    /// The current revision, of whatever age: what generations up to 3101 ask most. See `Reply.current`.
+    case loadCurrent(ObjectID)
+    /// The data of one revision.
+    case loadSerial(ObjectID, TransactionID)
+    /// Names of the versions that are open, up to 308: changes that only those see who work in them.
+    case versions
+    /// The version that an object is being changed in, or an empty name.
+    case modifiedInVersion(ObjectID)
     case history(ObjectID, limit: Int)
     /// The current record with the lowest oid that is not below this one; nil: the very first.
     case recordNext(ObjectID?)
@@ -52,9 +65,11 @@ extension Call {
     /// Nobody waits for an answer, and none comes.
     public func isOneWay(in generation: Generation) -> Bool {
         switch self {
-        case .setClientLabel, .iteratorRelease, .begin, .store, .storeBlobStart, .storeBlobChunk, .storeBlobEnd,
+        case .setClientLabel, .iteratorRelease, .store, .storeBlobStart, .storeBlobChunk, .storeBlobEnd,
             .requireCurrent:
             true
+        case .begin: generation.answersAbortNotBegin
+        case .abort: !generation.answersAbortNotBegin
         case .undo: generation.undo == .undoAtVote
         default: false
         }
@@ -68,22 +83,37 @@ extension Call {
         }
     }
 
-    /// The method's name and its arguments in `generation`.
+    /// The method's name and its arguments in `generation`, for a server on this Python.
     /// - Throws: `unsupported` where the generation has no such call; sending it anyway costs the connection.
-    func method(in generation: Generation) throws(StorageError) -> (name: String, arguments: [WireValue]) {
+    func method(
+        in generation: Generation, for python: PythonGeneration = .python3
+    ) throws(StorageError) -> (name: String, arguments: [WireValue]) {
         guard isKnown(to: generation) else {
-            throw .unsupported("\(generation.releases) has no such call: the server is too old")
+            throw .unsupported("this server is \(generation.releases): it has no \(name)")
         }
         let version: [WireValue] = generation.hasVersionArguments ? [.string("")] : []
         return switch self {
         case .register(let storage, let readOnly):
             ("register", [.string(storage), .integer(readOnly ? 1 : 0)])
+        case .getAuthProtocol: ("getAuthProtocol", [])
         case .getInfo: ("get_info", [])
-        case .ping: ("ping", [])
+        case .ping where generation.hasPing: ("ping", [])
+        case .lastTransaction where generation.hasLastTransaction, .ping where generation.hasLastTransaction:
+            ("lastTransaction", [])
+        case .lastTransaction, .ping: ("undoInfo", [.integer(0), .integer(1), .none])
         case .serverStatus: ("server_status", [])
         case .setClientLabel(let label): ("set_client_label", [.string(label)])
         case .getInvalidations(let tid): ("getInvalidations", [.bytes(tid.bytes)])
         case .loadBefore(let oid, let tid): ("loadBefore", [.bytes(oid.bytes), .bytes(tid.bytes)])
+        case .loadCurrent(let oid):
+            switch generation.currentLoad {
+            case .zeoLoad: ("zeoLoad", [.bytes(oid.bytes)])
+            case .loadEx: ("loadEx", [.bytes(oid.bytes)] + version)
+            case .loadBefore: ("loadBefore", [.bytes(oid.bytes), .bytes(TransactionID.latest.bytes)])
+            }
+        case .loadSerial(let oid, let serial): ("loadSerial", [.bytes(oid.bytes), .bytes(serial.bytes)])
+        case .versions: ("versions", [])
+        case .modifiedInVersion(let oid): ("modifiedInVersion", [.bytes(oid.bytes)])
         case .history(let oid, let limit): ("history", [.bytes(oid.bytes)] + version + [.integer(Int64(limit))])
         case .recordNext(let oid): ("record_iternext", [oid.map { .bytes($0.bytes) } ?? .none])
         case .undoInfo(let first, let last): ("undoInfo", [.integer(Int64(first)), .integer(Int64(last)), .none])
@@ -97,10 +127,15 @@ extension Call {
         case .sendBlob(let oid, let serial): ("sendBlob", [.bytes(oid.bytes), .bytes(serial.bytes)])
         case .newObjectIDs(let count): ("new_oids", [.integer(Int64(count))])
         case .begin(let id, let user, let description, let `extension`):
-            // The tid and the status at the end are for copies of transactions.
+            // The tid and the status at the end are for copies of transactions. ZODB 4 on Python 3 expects text, and cannot
+            // write any beyond ASCII; bytes it writes as they are.
             (
                 "tpc_begin",
-                [.integer(Int64(id)), .bytes(user), .bytes(description), `extension`, .none, .string(" ")]
+                [.integer(Int64(id))]
+                    + [user, description].map { bytes in
+                        generation <= .v4 && python == .python3 && bytes.allSatisfy { $0 < 0x80 }
+                            ? .text(bytes) : .bytes(bytes)
+                    } + [`extension`, .none, .string(" ")]
             )
         case .store(let oid, let serial, let data, let id):
             ("storea", [.bytes(oid.bytes), .bytes(serial.bytes), .bytes(data)] + version + [.integer(Int64(id))])
@@ -122,18 +157,36 @@ extension Call {
     /// Whether servers of this generation have the method at all.
     private func isKnown(to generation: Generation) -> Bool {
         switch self {
-        case .register, .getInfo, .history, .undoInfo: true
+        case .getAuthProtocol: generation.hasAuthentication
         case .getInvalidations: generation.hasLastTransaction
-        case .ping: generation.hasPing
         case .serverStatus: generation.hasServerStatus
         case .setClientLabel: generation.hasClientLabel
         case .loadBefore: generation.hasLoadBefore
+        case .versions, .modifiedInVersion: generation.hasVersionArguments
         case .recordNext: generation.hasRecordIteration
         case .iteratorStart, .iteratorNext, .iteratorRecordStart, .iteratorRecordNext, .iteratorRelease:
             generation.hasTransactionIteration
         case .sendBlob, .storeBlobStart, .storeBlobChunk, .storeBlobEnd: generation.hasBlobs
         case .requireCurrent: generation.hasReadChecks
-        case .newObjectIDs, .begin, .store, .undo, .vote, .finish, .abort, .pack: true
+        case .register, .getInfo, .lastTransaction, .ping, .loadCurrent, .loadSerial, .history, .undoInfo,
+            .newObjectIDs, .begin, .store, .undo, .vote, .finish, .abort, .pack:
+            true
+        }
+    }
+
+    /// What the call does, for who is told that a server has no such thing.
+    private var name: String {
+        switch self {
+        case .getInvalidations: "list of what changed since a transaction"
+        case .serverStatus: "figures of its work"
+        case .setClientLabel: "names for its clients"
+        case .loadBefore: "way to load older states"
+        case .recordNext: "walk over all objects"
+        case .iteratorStart, .iteratorNext, .iteratorRecordStart, .iteratorRecordNext, .iteratorRelease:
+            "walk over its transactions"
+        case .sendBlob, .storeBlobStart, .storeBlobChunk, .storeBlobEnd: "blobs"
+        case .requireCurrent: "check that an object stays as it was read"
+        default: "such call"
         }
     }
 }

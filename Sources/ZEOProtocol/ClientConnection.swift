@@ -8,6 +8,14 @@ public import ZODB
 ///
 ///     S: greeting   C: the dialect, register   S: last tid   [C: getInvalidations]   C: get_info   S: …   ready
 ///
+/// and with generations before 5
+///
+///     S: greeting   C: the dialect, [getAuthProtocol]   C: register   C: get_info   C: lastTransaction
+///     [C: getInvalidations]   ready
+///
+/// Replies are what generation 5 would have said: an error is one however it came, and a vote is answered by what
+/// `serialnos` told ahead of it.
+///
 /// Errors are values. Whatever the server sends, the connection at worst closes; every call that was waiting then gets
 /// its error.
 public struct ClientConnection: Sendable {
@@ -23,10 +31,13 @@ public struct ClientConnection: Sendable {
         public var knownTransaction: TransactionID?
         /// The longest message taken.
         public var frameLimit: Int
+        /// The newest generation to admit to.
+        public var newestGeneration: Generation
 
         public init(
             address: String, storage: String = "1", readOnly: Bool = true, label: String? = nil,
-            knownTransaction: TransactionID? = nil, frameLimit: Int = Frame.defaultLimit
+            knownTransaction: TransactionID? = nil, frameLimit: Int = Frame.defaultLimit,
+            newestGeneration: Generation = .v5
         ) {
             self.address = address
             self.storage = storage
@@ -34,6 +45,7 @@ public struct ClientConnection: Sendable {
             self.label = label
             self.knownTransaction = knownTransaction
             self.frameLimit = frameLimit
+            self.newestGeneration = newestGeneration
         }
     }
 
@@ -53,6 +65,10 @@ public struct ClientConnection: Sendable {
         public var information: ServerInformation
         /// The server writes native strings: it runs on Python 2.
         public var serverIsPython2: Bool
+
+        public var server: ServerDialect {
+            ServerDialect(dialect, on: serverIsPython2 ? .python2 : .python3, information)
+        }
     }
 
     public enum BlobPart: Hashable, Sendable {
@@ -70,26 +86,44 @@ public struct ClientConnection: Sendable {
         case close(StorageError)
     }
 
-    private struct Setup {
+    /// How to speak to the server.
+    struct Speech {
+        let dialect: Dialect
+        /// Which Python has to read it; nil until that is known, in which case Python 2's opcodes are read by both.
+        var reader: PythonGeneration?
+
+        init(_ dialect: Dialect) {
+            self.dialect = dialect
+            reader = dialect.generation.pickleReader
+        }
+    }
+
+    struct Setup {
         enum Step {
-            case register, getInvalidations, getInfo
+            case getAuthProtocol, register, getInfo, lastTransaction, getInvalidations
         }
 
-        let dialect: Dialect
+        var speech: Speech
         /// What the server's greeting said.
         let announced: String
-        var step = Step.register
+        var step: Step
         var lastTransaction = TransactionID.none
         var missed = Missed.nothing
+        var information: ServerInformation?
         var serverIsPython2 = false
         /// What arrived before the caller could use it.
         var queued: [Notification] = []
+
+        /// Nothing has been answered yet: an end is a refusal.
+        var isFirstStep: Bool {
+            step == (speech.dialect.generation.hasAuthentication ? .getAuthProtocol : .register)
+        }
     }
 
-    private enum Phase {
+    enum Phase {
         case greeting
         case setup(Setup)
-        case ready(Dialect)
+        case ready(Speech)
         case closed(StorageError)
     }
 
@@ -98,13 +132,21 @@ public struct ClientConnection: Sendable {
         let serial: TransactionID
     }
 
-    private let configuration: Configuration
-    private var phase = Phase.greeting
-    private var splitter = FrameSplitter(limit: Handshake.longestGreeting)
+    /// Why we asked generation 200 for its last transaction: it tells no tids with what it says.
+    private enum Inquiry {
+        case invalidated([ObjectID])
+        case finished(call: Int)
+    }
+
+    let configuration: Configuration
+    var phase = Phase.greeting
+    var splitter = FrameSplitter(limit: Handshake.longestGreeting)
     /// Calls that were sent and not yet answered.
     private var pending: [Int: Call] = [:]
+    private var inquiries: [Int: Inquiry] = [:]
     /// Who asked for a blob: the server sends it once for each, in the order asked.
     private var blobs: [Blob: [Int]] = [:]
+    private var account = StoreAccount()
     private var lastID = 0
 
     public init(_ configuration: Configuration) {
@@ -137,12 +179,12 @@ public struct ClientConnection: Sendable {
         var actions: [Action] = []
         switch phase {
         case .closed: return []
-        case .setup(let setup) where setup.step == .register:
+        case .setup(let setup) where setup.isFirstStep:
             // Python servers refuse a version in this way and no other.
             fail(
                 .versionRefused(
                     address: configuration.address, theirs: "\(setup.announced), and closed on our answer",
-                    ours: setup.dialect.description), &actions)
+                    ours: setup.speech.dialect.description), &actions)
         case .greeting: fail(lost("\(why), before the server's greeting"), &actions)
         case .setup, .ready: fail(lost(why), &actions)
         }
@@ -167,15 +209,15 @@ public struct ClientConnection: Sendable {
 
     /// A minute has gone by since the last time.
     public mutating func minutePassed() -> [Action] {
-        guard case .ready(let dialect) = phase else { return [] }
-        return [send(.heartbeat, dialect)]
+        guard case .ready(let speech) = phase else { return [] }
+        return [send(.heartbeat, speech)]
     }
 
     /// Sends a call. Its reply will bear the id returned; a one-way call has none.
     /// - Throws: `unsupported` when the server is too old for it; `connection` when not ready.
     public mutating func call(_ call: Call) throws(StorageError) -> (id: Int?, action: Action) {
         switch phase {
-        case .ready(let dialect): return try start(call, dialect)
+        case .ready(let speech): return try start(call, speech)
         case .closed(let failure): throw failure
         case .greeting, .setup: throw .connection(lost("not connected yet"))
         }
@@ -183,16 +225,11 @@ public struct ClientConnection: Sendable {
 
     // MARK: Sending
 
-    private mutating func start(
-        _ call: Call, _ dialect: Dialect
-    ) throws(StorageError) -> (id: Int?, action: Action) {
-        let method = try call.method(in: dialect.generation)
-        let id: Int?
-        let isOneWay = call.isOneWay(in: dialect.generation)
-        if isOneWay {
-            id = nil
-            if !dialect.generation.numbersOnlyCalls { lastID += 1 }
-        } else {
+    mutating func start(_ call: Call, _ speech: Speech) throws(StorageError) -> (id: Int?, action: Action) {
+        let generation = speech.dialect.generation
+        let method = try call.method(in: generation, for: speech.reader ?? .python2)
+        var id: Int?
+        if !call.isOneWay(in: generation) {
             lastID += 1
             id = lastID
             pending[lastID] = call
@@ -200,14 +237,15 @@ public struct ClientConnection: Sendable {
                 blobs[Blob(oid: oid, serial: serial), default: []].append(lastID)
             }
         }
-        let number = id ?? (dialect.generation.numbersOnlyCalls ? 0 : lastID)
+        if generation.tellsSerials { account.sent(call) }
+        // Nobody looks at the number of a message that wants no answer, though generations up to 308 count them.
         let message = Message(
-            id: .integer(Int64(number)), isOneWay: isOneWay, name: method.name, arguments: .tuple(method.arguments))
-        return (id, send(message, dialect))
+            id: .integer(Int64(id ?? 0)), isOneWay: id == nil, name: method.name, arguments: .tuple(method.arguments))
+        return (id, send(message, speech))
     }
 
-    private func send(_ message: Message, _ dialect: Dialect) -> Action {
-        .send(Frame.bytes(message.body(in: dialect.encoding)))
+    private func send(_ message: Message, _ speech: Speech) -> Action {
+        .send(Frame.bytes(message.body(in: speech.dialect.encoding, for: speech.reader ?? .python2)))
     }
 
     // MARK: Receiving
@@ -217,21 +255,27 @@ public struct ClientConnection: Sendable {
         case .closed: break
         case .greeting: greeted(body, &actions)
         case .setup(var setup):
-            guard let message = decode(body, setup.dialect, &actions) else { return }
+            guard let message = decode(body, setup.speech.dialect, &actions) else { return }
             if message.isReply, let id = message.id.integer, pending.removeValue(forKey: id) != nil {
+                if setup.speech.reader == nil { setup.speech.reader = Self.python(of: body) }
                 settle(message, setup, &actions)
             } else if !message.isReply, let notification = notification(message, &actions) {
                 setup.queued.append(notification)
                 phase = .setup(setup)
             }
-        case .ready(let dialect):
-            guard let message = decode(body, dialect, &actions) else { return }
+        case .ready(let speech):
+            guard let message = decode(body, speech.dialect, &actions) else { return }
             if message.isReply {
-                reply(message, &actions)
+                reply(message, speech, &actions)
             } else if let notification = notification(message, &actions) {
-                deliver(notification, &actions)
+                deliver(notification, speech, &actions)
             }
         }
+    }
+
+    /// Python 3 begins its pickles with a protocol that Python 2 of that time did not use.
+    private static func python(of body: [UInt8]) -> PythonGeneration {
+        body.first == 0x80 ? .python3 : .python2
     }
 
     private mutating func decode(_ body: [UInt8], _ dialect: Dialect, _ actions: inout [Action]) -> Message? {
@@ -252,18 +296,30 @@ public struct ClientConnection: Sendable {
         }
     }
 
-    private mutating func deliver(_ notification: Notification, _ actions: inout [Action]) {
+    mutating func deliver(_ notification: Notification, _ speech: Speech, _ actions: inout [Action]) {
         switch notification {
         case .blobStart(let oid, let serial):
             if let id = blobs[Blob(oid: oid, serial: serial)]?.first { actions.append(.blob(id: id, .start)) }
         case .blobChunk(let oid, let serial, let bytes):
             if let id = blobs[Blob(oid: oid, serial: serial)]?.first { actions.append(.blob(id: id, .chunk(bytes))) }
+        case .serials(let outcomes): account.told(outcomes)
+        case .invalidateUnplaced(let oids): inquire(.invalidated(oids), speech, &actions)
         case .blobStop, .other: break
         case .invalidate, .info: actions.append(.notification(notification))
         }
     }
 
-    private mutating func reply(_ message: Message, _ actions: inout [Action]) {
+    private mutating func inquire(_ inquiry: Inquiry, _ speech: Speech, _ actions: inout [Action]) {
+        do throws(StorageError) {
+            let (id, action) = try start(.lastTransaction, speech)
+            if let id { inquiries[id] = inquiry }
+            actions.append(action)
+        } catch {
+            fail(error, &actions)
+        }
+    }
+
+    private mutating func reply(_ message: Message, _ speech: Speech, _ actions: inout [Action]) {
         // A reply that nobody waits for: the heartbeat's number, or noise from a server that is closing.
         guard let id = message.id.integer, let call = pending.removeValue(forKey: id) else { return }
         if case .sendBlob(let oid, let serial) = call {
@@ -271,126 +327,73 @@ public struct ClientConnection: Sendable {
             blobs[blob]?.removeAll { $0 == id }
             if blobs[blob]?.isEmpty ?? false { blobs[blob] = nil }
         }
-        guard message.isException else {
-            actions.append(.reply(id: id, .success(message.arguments)))
-            return
+        let result = result(of: message, speech)
+        if let inquiry = inquiries.removeValue(forKey: id) {
+            return answer(inquiry, result, speech, &actions)
         }
+        switch (call, result) {
+        case (.vote, .success) where speech.dialect.generation.tellsSerials:
+            actions.append(.reply(id: id, account.vote()))
+        case (.finish, .success(.none)) where speech.dialect.generation == .v200:
+            pending[id] = call
+            inquire(.finished(call: id), speech, &actions)
+        default: actions.append(.reply(id: id, result))
+        }
+    }
+
+    private func result(of message: Message, _ speech: Speech) -> Result<WireValue, StorageError> {
+        if !speech.dialect.generation.flagsExceptions {
+            return RemoteException(pair: message.arguments).map { .failure($0.storageError) }
+                ?? .success(message.arguments)
+        }
+        guard message.isException else { return .success(message.arguments) }
         do throws(MalformedReply) {
-            actions.append(.reply(id: id, .failure(try RemoteException(message.arguments).storageError)))
+            return .failure(try RemoteException(message.arguments).storageError)
         } catch {
-            actions.append(.reply(id: id, .failure(.connection(protocolError(error.description)))))
+            return .failure(.connection(protocolError(error.description)))
         }
     }
 
-    // MARK: Setting up
-
-    private mutating func greeted(_ greeting: [UInt8], _ actions: inout [Action]) {
-        switch Handshake.answer(to: greeting) {
-        case .speak(let dialect):
-            splitter.limit = configuration.frameLimit
-            actions.append(.send(Frame.bytes(Array(dialect.description.utf8))))
-            proceed(
-                Setup(dialect: dialect, announced: String(decoding: greeting, as: UTF8.self)),
-                with: .register(storage: configuration.storage, readOnly: configuration.readOnly), &actions)
-        case .tooOld(let generation):
-            fail(
-                .versionRefused(
-                    address: configuration.address, theirs: "Z\(generation.rawValue) (\(generation.releases))",
-                    ours: Handshake.offeredText), &actions)
-        case .unknown: fail(notZEO(greeting), &actions)
-        }
-    }
-
-    private mutating func proceed(_ setup: Setup, with call: Call, _ actions: inout [Action]) {
-        do throws(StorageError) {
-            let (_, action) = try start(call, setup.dialect)
-            phase = .setup(setup)
-            actions.append(action)
+    private mutating func answer(
+        _ inquiry: Inquiry, _ result: Result<WireValue, StorageError>, _ speech: Speech, _ actions: inout [Action]
+    ) {
+        let tid: TransactionID
+        do {
+            tid = try Reply.lastTransaction(try result.get(), in: speech.dialect.generation)
         } catch {
-            fail(protocolError(error.description), &actions)
+            // Without it, what was told cannot be put in its place.
+            return fail(protocolError("no answer to which transaction is the last: \(error)"), &actions)
         }
-    }
-
-    /// The answer to the setup's current step.
-    private mutating func settle(_ message: Message, _ setup: Setup, _ actions: inout [Action]) {
-        var setup = setup
-        do throws(MalformedReply) {
-            if message.isException {
-                return fail(refusal(try RemoteException(message.arguments)), &actions)
-            }
-            let value = message.arguments
-            switch setup.step {
-            case .register:
-                setup.lastTransaction = try Reply.transaction(value, of: "register")
-                if case .nativeString = value { setup.serverIsPython2 = true }
-                if let known = configuration.knownTransaction, known < setup.lastTransaction {
-                    setup.step = .getInvalidations
-                    return proceed(setup, with: .getInvalidations(since: known), &actions)
-                }
-                if let known = configuration.knownTransaction, known > setup.lastTransaction {
-                    setup.missed = .unknown
-                }
-            case .getInvalidations:
-                if let invalidation = try Reply.invalidations(value) {
-                    setup.lastTransaction = max(setup.lastTransaction, invalidation.tid)
-                    setup.missed = .objects(invalidation.oids)
-                } else {
-                    setup.missed = .unknown
-                }
-            case .getInfo:
-                return finish(setup, try ServerInformation(value), &actions)
-            }
-            setup.step = .getInfo
-            proceed(setup, with: .getInfo, &actions)
-        } catch {
-            fail(protocolError(error.description), &actions)
+        switch inquiry {
+        case .invalidated(let oids): actions.append(.notification(.invalidate(Invalidation(tid: tid, oids: oids))))
+        case .finished(let id):
+            pending[id] = nil
+            actions.append(.reply(id: id, .success(.bytes((account.tid ?? tid).bytes))))
         }
-    }
-
-    private mutating func finish(_ setup: Setup, _ information: ServerInformation, _ actions: inout [Action]) {
-        phase = .ready(setup.dialect)
-        if let label = configuration.label, let (_, action) = try? start(.setClientLabel(label), setup.dialect) {
-            actions.append(action)
-        }
-        actions.append(
-            .ready(
-                Welcome(
-                    dialect: setup.dialect, lastTransaction: setup.lastTransaction, missed: setup.missed,
-                    information: information, serverIsPython2: setup.serverIsPython2)))
-        for notification in setup.queued { deliver(notification, &actions) }
     }
 
     // MARK: Failing
 
-    private mutating func fail(_ failure: ConnectionFailure, _ actions: inout [Action]) {
+    mutating func fail(_ failure: ConnectionFailure, _ actions: inout [Action]) {
         fail(.connection(failure), &actions)
     }
 
-    private mutating func fail(_ error: StorageError, _ actions: inout [Action]) {
+    mutating func fail(_ error: StorageError, _ actions: inout [Action]) {
         phase = .closed(error)
         actions.append(.close(error))
         for id in pending.keys.sorted() { actions.append(.reply(id: id, .failure(error))) }
         pending = [:]
+        inquiries = [:]
         blobs = [:]
     }
 
-    private func refusal(_ exception: RemoteException) -> StorageError {
-        if exception.shortName == "ValueError", exception.message.hasPrefix("unknown storage") {
-            return .connection(.unknownStorage(address: configuration.address, name: configuration.storage))
-        }
-        if exception.shortName == "ReadOnlyError" {
-            return .readOnly("the server \(configuration.address), storage '\(configuration.storage)'")
-        }
-        return .connection(lost("the server raised \(exception.className): \(exception.message)"))
-    }
+    func lost(_ why: String) -> ConnectionFailure { .lost(address: configuration.address, why) }
 
-    private func lost(_ why: String) -> ConnectionFailure { .lost(address: configuration.address, why) }
-
-    private func protocolError(_ what: String) -> ConnectionFailure {
+    func protocolError(_ what: String) -> ConnectionFailure {
         .protocolError(address: configuration.address, what)
     }
 
-    private func notZEO(_ bytes: some Collection<UInt8>) -> ConnectionFailure {
+    func notZEO(_ bytes: some Collection<UInt8>) -> ConnectionFailure {
         .notZEO(
             address: configuration.address,
             received: "'" + WireValue.escaped(Array(bytes.prefix(60)), keepingText: false) + "'")

@@ -1,3 +1,5 @@
+public import ZODB
+
 /// One way of speaking ZEO: a generation of the protocol, and how its messages are written down.
 ///
 /// The greeting of a connection names it: a letter for the encoding and the generation's number, `Z5`.
@@ -30,9 +32,6 @@ extension Dialect: CustomStringConvertible {
 }
 
 /// The generations of the protocol, oldest first: what was added, and what changed its shape.
-///
-/// Only `v5` is spoken so far; the older rows are there to name what a server offers, and because calls are written
-/// by this table and not by the newest protocol alone.
 ///
 /// Source: the `protocols`, `Z…` constants and adapters of ZODB 3.2 to ZEO 6.2; see `docs/formats/zeo.md`.
 public enum Generation: String, CaseIterable, Hashable, Sendable {
@@ -94,6 +93,8 @@ extension Generation {
 
     public var undo: Undo { self <= .v201 ? .transactionalUndo : self <= .v309 ? .undo : .undoAtVote }
 
+    /// `tpc_abort` is answered and `tpc_begin` is not; before, it was the other way round.
+    public var answersAbortNotBegin: Bool { self >= .v310 }
     /// Calls about objects carry the name of a version (always empty), the feature that ZODB 3.9 took out.
     public var hasVersionArguments: Bool { self <= .v308 }
     /// `loadBefore`, and with it any state but the current one.
@@ -101,6 +102,9 @@ extension Generation {
     public var hasRecordIteration: Bool { self >= .v303 }
     public var hasTransactionIteration: Bool { self >= .v309 }
     public var hasBlobs: Bool { self >= .v308 }
+    /// The blobs of an aborted transaction are gone. ZODB 3.8 keeps them, and adds them to the next one of the connection;
+    /// of 3.9 it is not known.
+    public var forgetsAbortedBlobs: Bool { self >= .v310 }
     /// `checkCurrentSerialInTransaction`.
     public var hasReadChecks: Bool { self >= .v3101 }
     public var hasLastTransaction: Bool { self >= .v201 }
@@ -117,7 +121,12 @@ extension Generation {
     public var numbersOnlyCalls: Bool { self >= .v309 }
     /// A call that wants no answer and fails ends the connection; before, it was only logged.
     public var closesOnFailedNotice: Bool { self >= .v5 }
-    /// Messages may be written with the opcodes of protocol 3 whatever Python the server runs on; before, that
-    /// depended on the server.
-    public var readsPython3Pickles: Bool { self >= .v5 }
+    /// The opcodes to write to a server with. Generation 5 reads protocol 3 whatever Python it runs on. Before 3101 there was
+    /// no ZEO on Python 3, whose opcodes Python 2 does not read. In between that depends on the server, which is known from
+    /// its first answer: nil.
+    public var pickleReader: PythonGeneration? {
+        self >= .v5 ? .python3 : self <= .v310 ? .python2 : nil
+    }
+    /// What a vote led to is told in `serialnos`, ahead of an answer that says nothing.
+    public var tellsSerials: Bool { self <= .v4 }
 }

@@ -4,39 +4,27 @@
 public enum Handshake {
     /// Greetings are this long at most; a length word beyond it belongs to some other protocol.
     public static let longestGreeting = 16
-    /// What we speak, the preferred first.
-    public static let offered: [Dialect] = [.m5, .z5]
-
     /// What a server's greeting turns out to be.
     public enum Answer: Hashable, Sendable {
         case speak(Dialect)
-        /// A generation that we know and do not speak.
-        case tooOld(Generation)
-        /// No greeting of a ZEO server.
+        /// No greeting of a ZEO server, or of none that there has been.
         case unknown
     }
 
     /// The dialect to answer `greeting` with: what was announced if we speak it, and from newer generations our
     /// newest, as Python clients do. msgpack only when announced: a server may lack the library.
-    public static func answer(to greeting: [UInt8]) -> Answer {
+    /// - Parameter newest: the newest generation to admit to.
+    public static func answer(to greeting: [UInt8], upTo newest: Generation = .v5) -> Answer {
         let text = String(decoding: greeting, as: UTF8.self)
         let number = String(text.dropFirst())
-        let encoding: Dialect.Encoding
-        switch text.first {
-        case "Z": encoding = .pickle
-        case "M": encoding = .messagePack
-        default: return .unknown
-        }
-        guard !number.isEmpty, number.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
-            return .unknown
-        }
-        if let generation = Generation(rawValue: number), generation < .v5 { return .tooOld(generation) }
-        return number >= Generation.v5.rawValue ? .speak(Dialect(.v5, encoding)) : .unknown
-    }
-
-    /// `Z5, M5`, and why no more: for messages to people.
-    static var offeredText: String {
-        offered.map(\.description).joined(separator: " and ") + " (older dialects are not supported yet)"
+        guard let first = text.first, first == "Z" || first == "M", !number.isEmpty,
+            number.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+        else { return .unknown }
+        // Compared as text, as all peers do: `51` is newer than `5`.
+        let announced = number >= Generation.v5.rawValue ? .v5 : Generation(rawValue: number)
+        guard let announced, announced == .v5 || first == "Z" else { return .unknown }
+        if announced <= newest { return .speak(Dialect(announced, first == "M" ? .messagePack : .pickle)) }
+        return .speak(Dialect(newest, newest == .v5 && first == "M" ? .messagePack : .pickle))
     }
 
     /// What a client's first message asks of a server.

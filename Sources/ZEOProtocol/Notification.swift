@@ -9,7 +9,11 @@ public enum Notification: Hashable, Sendable {
     case blobStart(ObjectID, TransactionID)
     case blobChunk(ObjectID, TransactionID, [UInt8])
     case blobStop(ObjectID, TransactionID)
-    /// Anything else: nothing for a reader of this generation.
+    /// Another client's commit, in generation 200, which does not tell its tid.
+    case invalidateUnplaced([ObjectID])
+    /// What became of the stores of the transaction that is being voted on, up to generation 4.
+    case serials([StoreOutcome])
+    /// Anything else: the verification of caches that we do not keep, and what is not known.
     case other(String)
 }
 
@@ -23,14 +27,18 @@ extension Notification {
         case "invalidateTransaction":
             guard arguments.count == 2, let tid = TransactionID(arguments[0]), let items = arguments[1].elements
             else { throw malformed }
-            var oids: [ObjectID] = []
-            oids.reserveCapacity(items.count)
-            for item in items {
-                // Up to generation 308 an oid comes with the name of a version.
-                guard let oid = ObjectID(item.elements?.first ?? item) else { throw malformed }
-                oids.append(oid)
-            }
+            guard let oids = Self.oids(items) else { throw malformed }
             self = .invalidate(Invalidation(tid: tid, oids: oids))
+        case "Invalidate":
+            guard arguments.count == 1, let items = arguments[0].elements, let oids = Self.oids(items) else {
+                throw malformed
+            }
+            self = .invalidateUnplaced(oids)
+        case "serialnos":
+            guard arguments.count == 1, let items = arguments[0].elements else { throw malformed }
+            var outcomes: [StoreOutcome] = []
+            for item in items { outcomes.append(try StoreOutcome(item)) }
+            self = .serials(outcomes)
         case "info":
             guard arguments.count == 1 else { throw malformed }
             self = .info(objectCount: arguments[0]["length"]?.integer, size: arguments[0]["size"]?.integer)
@@ -46,5 +54,16 @@ extension Notification {
             }
         default: self = .other(message.name)
         }
+    }
+
+    /// nil when one of them is none. Up to generation 308 an oid comes with the name of a version.
+    private static func oids(_ items: [WireValue]) -> [ObjectID]? {
+        var oids: [ObjectID] = []
+        oids.reserveCapacity(items.count)
+        for item in items {
+            guard let oid = ObjectID(item.elements?.first ?? item) else { return nil }
+            oids.append(oid)
+        }
+        return oids
     }
 }

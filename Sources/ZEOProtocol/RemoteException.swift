@@ -1,7 +1,7 @@
 public import ZODB
 
-/// A Python exception as generation 5 sends it: the class's name, and either its arguments (a tuple) or, when the
-/// instance has attributes, those (a dict).
+/// A Python exception: the class's name, and either its arguments (a tuple) or, when the instance has attributes, those
+/// (a dict). So generation 5 sends it; older generations send a pickled class and instance.
 public struct RemoteException: Error, Hashable, Sendable {
     /// `ZODB.POSException.POSKeyError`, `builtins.ValueError`; from Python 2 `exceptions.ValueError`.
     public let className: String
@@ -14,6 +14,61 @@ public struct RemoteException: Error, Hashable, Sendable {
         }
         self.className = className
         details = parts[1]
+    }
+
+    /// An exception as generations up to 4 send it: a pair of the class and the instance, up to 303 on newer Pythons a pair
+    /// with such a pair in it. The instance is `_recon(class, attributes)`, or made of the class and its arguments.
+    ///
+    /// nil when the value is no such pair; an ordinary result never begins with a class.
+    init?(pair value: WireValue) {
+        guard let parts = value.elements, parts.count == 2, case .global(let module, let name) = parts[0] else {
+            return nil
+        }
+        if let inner = RemoteException(pair: parts[1]) {
+            self = inner
+            return
+        }
+        self.init(instance: parts[1], of: "\(module).\(name)")
+    }
+
+    /// An exception by itself, as `serialnos` holds it; nil when the value is no instance.
+    init?(instance value: WireValue) {
+        if let pair = RemoteException(pair: value) {
+            self = pair
+            return
+        }
+        guard case .instance(let instance) = value else { return nil }
+        switch instance.callable {
+        case .global(_, name: "_recon"):
+            guard case .global(let module, let name)? = instance.arguments.elements?.first else { return nil }
+            self.init(instance: value, of: "\(module).\(name)")
+        case .global(let module, let name): self.init(instance: value, of: "\(module).\(name)")
+        default: return nil
+        }
+    }
+
+    private init(instance value: WireValue, of className: String) {
+        self.className = className
+        guard case .instance(let instance) = value else {
+            details = .tuple([])
+            return
+        }
+        if case .global(_, name: "_recon") = instance.callable {
+            details = Self.told(instance.arguments.elements?.last ?? .none)
+        } else if let state = instance.state, case .dict(let entries) = state, !entries.isEmpty {
+            details = Self.told(state)
+        } else {
+            details = instance.arguments
+        }
+    }
+
+    /// Attributes, or where there are none beside them the arguments.
+    private static func told(_ state: WireValue) -> WireValue {
+        guard case .dict(let entries) = state else { return .tuple([]) }
+        // ZODB 3.8 has every exception's arguments again as its message.
+        let own = entries.filter { $0.key.name != "args" && $0.key.name != "message" }
+        if own.isEmpty, let arguments = state["args"], arguments.elements?.isEmpty == false { return arguments }
+        return own.isEmpty && state["message"]?.rawBytes?.isEmpty != false ? .tuple([]) : state
     }
 
     /// The class's name without its module: Python 2 and 3 call the built-in ones' module differently.
@@ -47,14 +102,23 @@ public struct RemoteException: Error, Hashable, Sendable {
                 return .noBlob(oid, serial: serial, WireValue.escaped(text, keepingText: true))
             }
         case "ConflictError", "ReadConflictError", "BTreesConflictError":
-            // In full only when a storage raised it about one object.
-            if let oid = details["oid"].flatMap({ ObjectID($0) }), let serials = details["serials"]?.elements,
-                serials.count == 2, let committed = TransactionID(serials[0]), let read = TransactionID(serials[1])
+            // In full only when a storage raised it about one object. As arguments: (message, object, oid, serials).
+            let isMade = arguments.count == 4
+            if let oid = (details["oid"] ?? (isMade ? arguments[2] : nil)).flatMap({ ObjectID($0) }),
+                let serials = (details["serials"] ?? (isMade ? arguments[3] : nil))?.elements, serials.count == 2,
+                let committed = TransactionID(serials[0]), let read = TransactionID(serials[1])
             {
                 return .conflict(oid, committed: committed, read: read)
             }
         case "ReadOnlyError": return .readOnly("the server")
         case "UndoError", "MultipleUndoErrors": return .undoFailed(.none, undoObstacles)
+        case "VersionLockError":
+            let version = arguments.count == 2 ? arguments[1].name : nil
+            let name = version.map { " '\(WireValue.escaped(Array($0.utf8), keepingText: true))'" } ?? ""
+            let object = arguments.first.flatMap { ObjectID($0) }.map { "object \($0)" } ?? "an object"
+            return .wrongState(
+                "\(object) is being changed in the version\(name) of this old database: nobody else can change it until"
+                    + " that version is committed or aborted in Zope")
         case "StorageTransactionError":
             return .wrongState("the server does not expect this in a transaction (\(details.description))")
         default: break

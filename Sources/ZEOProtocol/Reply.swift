@@ -35,6 +35,35 @@ public enum Reply {
         return Revision(data: data, serial: serial, next: TransactionID(parts[2]))
     }
 
+    /// `zeoLoad`: (data, serial, version, data and serial in the version); `loadEx`: (data, serial), up to 308 with a
+    /// version; `load`: (data, serial). nil for an object that exists in a version only.
+    public static func current(_ value: WireValue) throws(MalformedReply) -> Revision? {
+        let malformed = MalformedReply(method: "load", value: value)
+        guard let parts = value.elements, parts.count >= 2 else { throw malformed }
+        if parts[0].isNone, parts[1].isNone { return nil }
+        guard let data = parts[0].rawBytes, let serial = TransactionID(parts[1]) else { throw malformed }
+        return Revision(data: data, serial: serial, next: nil)
+    }
+
+    /// `loadSerial`: the data.
+    public static func data(_ value: WireValue) throws(MalformedReply) -> [UInt8] {
+        guard let data = value.rawBytes else { throw MalformedReply(method: "loadSerial", value: value) }
+        return data
+    }
+
+    /// `versions`, `modifiedInVersion`: names.
+    public static func versions(_ value: WireValue) -> [String] {
+        (value.elements ?? [value]).compactMap(\.name).filter { !$0.isEmpty }
+    }
+
+    /// `lastTransaction`: a tid. Generation 200 has no such call: there it is the newest transaction that can be undone.
+    public static func lastTransaction(
+        _ value: WireValue, in generation: Generation
+    ) throws(MalformedReply) -> TransactionID {
+        if generation.hasLastTransaction { return try transaction(value, of: "lastTransaction") }
+        return try undoInfo(value).first?.tid ?? .none
+    }
+
     /// `register`, `lastTransaction`: a tid; None is none.
     public static func transaction(_ value: WireValue, of method: String) throws(MalformedReply) -> TransactionID {
         if value.isNone { return .none }
@@ -43,7 +72,7 @@ public enum Reply {
     }
 
     /// `getInvalidations`: (last tid, oids), or None when the server no longer knows.
-    static func invalidations(_ value: WireValue) throws(MalformedReply) -> Invalidation? {
+    public static func invalidations(_ value: WireValue) throws(MalformedReply) -> Invalidation? {
         if value.isNone { return nil }
         let message = Message(id: .none, name: "invalidateTransaction", arguments: value)
         guard case .invalidate(let invalidation) = try Notification(message) else { return nil }
@@ -56,10 +85,12 @@ public enum Reply {
         guard let entries = value.elements else { throw malformed }
         var result: [HistoryEntry] = []
         for entry in entries {
-            guard let tid = entry["tid"].flatMap({ TransactionID($0) }), let size = entry["size"]?.integer else {
-                throw malformed
-            }
-            let transaction = summary(tid, entry, without: ["tid", "time", "user_name", "description", "size"])
+            // Generation 201 and before say `serial`.
+            guard let tid = (entry["tid"] ?? entry["serial"]).flatMap({ TransactionID($0) }),
+                let size = entry["size"]?.integer
+            else { throw malformed }
+            let known: Set = ["tid", "serial", "time", "user_name", "description", "size", "version"]
+            let transaction = summary(tid, entry, without: known)
             result.append(HistoryEntry(transaction: transaction, size: size))
         }
         return result
@@ -71,7 +102,9 @@ public enum Reply {
         guard let entries = value.elements else { throw malformed }
         var result: [TransactionSummary] = []
         for entry in entries {
-            guard let id = entry["id"]?.rawBytes, let bytes = Base64.bytes(id), let tid = TransactionID(bytes: bytes)
+            // Before ZODB 3.2 the tid's place in the file follows it.
+            guard let id = entry["id"]?.rawBytes, let bytes = Base64.bytes(id),
+                let tid = TransactionID(bytes: Array(bytes.prefix(8)))
             else { throw malformed }
             var transaction = summary(tid, entry, without: ["id", "time", "user_name", "description", "size"])
             transaction.length = entry["size"]?.integer
@@ -152,6 +185,15 @@ extension Reply {
         return oids
     }
 
+    /// `undo`: (tid, oids); `transactionalUndo`: the oids.
+    public static func undone(_ value: WireValue) throws(MalformedReply) -> [ObjectID] {
+        let parts = value.elements
+        if let parts, parts.count == 2, TransactionID(parts[0]) != nil, parts[1].elements != nil {
+            return try objectIDs(parts[1])
+        }
+        return try objectIDs(value)
+    }
+
     /// `tpc_finish`: the tid; None when the server has no such transaction.
     public static func finished(_ value: WireValue) throws(MalformedReply) -> TransactionID? {
         if value.isNone { return nil }
@@ -222,6 +264,12 @@ public struct ServerInformation: Hashable, Sendable {
     public var objectCount: Int?
     public var size: Int?
     public var supportsUndo: Bool
+    /// `supports_record_iternext`; nil where the server does not say.
+    public var supportsRecordIteration: Bool?
+    /// `supportsTransactionalUndo`, up to generation 201; nil where the server does not say.
+    public var supportsTransactionalUndo: Bool?
+    /// The storage has the Versions of ZODB before 3.9.
+    public var supportsVersions: Bool
     /// `ZODB.interfaces` the storage claims to provide, without their module.
     public var interfaces: [String]
 
@@ -231,6 +279,9 @@ public struct ServerInformation: Hashable, Sendable {
         objectCount = value["length"]?.integer
         size = value["size"]?.integer
         supportsUndo = value["supportsUndo"]?.isTrue ?? false
+        supportsRecordIteration = value["supports_record_iternext"].map(\.isTrue)
+        supportsTransactionalUndo = value["supportsTransactionalUndo"].map(\.isTrue)
+        supportsVersions = value["supportsVersions"]?.isTrue ?? false
         interfaces = (value["interfaces"]?.elements ?? []).compactMap { $0.elements?.last?.name }
     }
 }

@@ -161,7 +161,10 @@ public struct ServerConnection: Sendable {
     }
 
     public mutating func invalidation(_ tid: TransactionID, _ oids: [ObjectID]) -> [UInt8] {
-        body(ofNotice: "invalidateTransaction", [.bytes(tid.bytes), ServerReply.oids(oids, in: generation)])
+        let oids = ServerReply.oids(oids, in: generation)
+        // The oldest clients know it by another name, and want no tid.
+        if generation == .v200 { return body(ofNotice: "Invalidate", [oids]) }
+        return body(ofNotice: "invalidateTransaction", [.bytes(tid.bytes), oids])
     }
 
     private func encode(_ message: Message) -> [UInt8] {

@@ -22,8 +22,8 @@ struct LiveChangeTests {
         return record.document.text(record.stateSlot)
     }
 
-    func commitIsSeen(_ peer: PythonPeer, messagePack: Bool = false) throws {
-        let server = try PythonServer(peer, serving: ["1": ""], messagePack: messagePack)
+    func commitIsSeen(_ kind: ServerKind) throws {
+        let server = try kind.serve()
         try server.client("root['answer'] = 41; transaction.commit()")
         let storage = try server.connect()
         let before = try storage.lastTransaction()
@@ -55,17 +55,17 @@ struct LiveChangeTests {
     }
 
     @Test("a commit through ZEO 6.2 is reported, and the old state stays readable", .needs(.zeo6))
-    func zeo6() throws { try commitIsSeen(.zeo6) }
+    func zeo6() throws { try commitIsSeen(.init(peer: .zeo6)) }
 
     @Test("a commit through ZEO 6.2 with msgpack is reported, and the old state stays readable", .needs(.zeo6))
-    func zeo6MessagePack() throws { try commitIsSeen(.zeo6, messagePack: true) }
+    func zeo6MessagePack() throws { try commitIsSeen(.init(peer: .zeo6, messagePack: true)) }
 
     @Test("a commit through ZEO 5.4.1 is reported, and the old state stays readable", .needs(.zeo5))
-    func zeo5() throws { try commitIsSeen(.zeo5) }
+    func zeo5() throws { try commitIsSeen(.init(peer: .zeo5)) }
 
     @Test(
         "a commit through ZEO 5.4.1 on Python 2.7 is reported, and the old state stays readable", .needs(.zeo5Python2))
-    func zeo5Python2() throws { try commitIsSeen(.zeo5Python2) }
+    func zeo5Python2() throws { try commitIsSeen(.init(peer: .zeo5Python2)) }
 
     @Test("no load is older than what was announced, and every view is whole", .needs(.zeo6))
     func ordering() throws {

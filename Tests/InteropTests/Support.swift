@@ -12,6 +12,9 @@ extension Trait where Self == ConditionTrait {
         let missing = peers.filter { !$0.isReady }
         return .enabled(if: missing.isEmpty, Comment(rawValue: missing.map(\.reason).joined(separator: "; ")))
     }
+
+    /// One of many alike: part of `make test-all`.
+    static var onlyInFull: Self { .enabled(if: OwnTests.everything, "part of make test-all") }
 }
 
 extension PythonServer {

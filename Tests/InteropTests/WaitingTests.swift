@@ -7,7 +7,7 @@ import ZODB
 
 @Suite("Writing with others", .serialized)
 struct WaitingTests {
-    @Test("a vote that waits for another's can be given up, and the connection goes on", arguments: ServerKind.all)
+    @Test("a vote that waits for another's can be given up, and the connection goes on", arguments: ServerKind.newest)
     func interruptedVote(_ kind: ServerKind) throws {
         let server = try kind.serve()
         let (length, mapping, tid) = try WritingTests.prepare(server)
@@ -90,7 +90,7 @@ struct WaitingTests {
         #expect(try #require(second).get() > made)
     }
 
-    @Test("a Python client is told of what we commit", arguments: ServerKind.all)
+    @Test("a Python client is told of what we commit", arguments: ServerKind.newest)
     func invalidation(_ kind: ServerKind) throws {
         // The thread's use of it and ours do not touch what changes in it.
         nonisolated(unsafe) let server = try kind.serve()
@@ -118,7 +118,7 @@ struct WaitingTests {
 
     @Test(
         "what a server leaves to its clients to merge is merged here, and read by Python",
-        arguments: ServerKind.all)
+        arguments: ServerKind.newest)
     func clientResolution(_ kind: ServerKind) throws {
         let server = try kind.serve(blobs: true, options: " client-conflict-resolution true")
         let (length, mapping, tid) = try WritingTests.prepare(server)

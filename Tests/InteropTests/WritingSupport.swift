@@ -10,15 +10,49 @@ struct ServerKind: CustomTestStringConvertible, Sendable {
     var peer: PythonPeer
     var messagePack = false
 
-    static let all = [
+    static let newest = [
         ServerKind(peer: .zeo6), ServerKind(peer: .zeo6, messagePack: true), ServerKind(peer: .zeo5),
         ServerKind(peer: .zeo5Python2),
     ].filter(\.peer.isReady)
 
+    /// Those that speak an older generation: all of them with `ZEOSHELL_TEST_ALL=1`, else the oldest and the youngest.
+    static let old = [
+        ServerKind(peer: .zeo4), ServerKind(peer: .zeo4Python2), ServerKind(peer: .zodb310), ServerKind(peer: .zodb38),
+        ServerKind(peer: .zodb37),
+    ].filter { $0.peer.isReady && (OwnTests.everything || [.zeo4, .zodb37].contains($0.peer)) }
+
+    static let all = newest + old
+
+    var isPython2: Bool { ![.zeo6, .zeo5, .zeo4].contains(peer) }
+
+    /// The generation of the protocol that it announces.
+    var generation: Generation {
+        switch peer {
+        case .zodb37: .v303
+        case .zodb38: .v308
+        case .zodb310: .v3101
+        case .zeo4, .zeo4Python2: .v4
+        default: .v5
+        }
+    }
+
     var testDescription: String { peer.description + (messagePack ? " with msgpack" : "") }
 
+    /// Serves a copy of the file, or an empty database.
     func serve(_ file: String = "", blobs: Bool = false, options: String = "") throws -> PythonServer {
-        try PythonServer(peer, serving: ["1": file], messagePack: messagePack, blobs: blobs, options: options)
+        let made = FileManager.default.temporaryDirectory.appending(path: "zeoshell-\(UUID().uuidString).fs").path
+        if file.isEmpty, peer == .zodb37 {
+            // On a Python younger than itself its client loses the connection to any exception: that there is no root.
+            try peer.run(
+                """
+                import sys, ZODB
+                from ZODB.FileStorage import FileStorage
+                ZODB.DB(FileStorage(sys.argv[1])).close()
+                """, [made])
+        }
+        defer { try? FileManager.default.removeItem(atPath: made) }
+        return try PythonServer(
+            peer, serving: ["1": file.isEmpty ? made : file], messagePack: messagePack, blobs: blobs, options: options)
     }
 }
 

@@ -59,21 +59,23 @@ struct WritingTests {
         #expect((before.data, before.next) == (old[0].data, made))
         #expect(
             try LiveChangeTests.eventually { try watcher.lastTransaction() == made })
-        #expect(try watcher.poll() == [Invalidation(tid: made, oids: [length, mapping, new[0]])])
+        // Before ZEO 5.2 nobody is told of objects that are new.
+        let told = kind.generation < .v5 ? [length, mapping] : [length, mapping, new[0]]
+        #expect(try watcher.poll() == [Invalidation(tid: made, oids: told)])
 
         let summary = try #require(try storage.transactionLog().next())
         #expect(summary.tid == made)
         #expect(summary.user == metadata.user)
-        let told = try server.client(
+        let said = try server.client(
             """
             info = storage.undoInfo(0, -1)[0]
             print(root['length'](), sorted(root['mapping'].items()), info['user_name'] == u'j\\xf6rg'.encode('utf-8'))
             print(info['zeoshell-id'], info['n'], connection.get(b'\\0' * 6 + \(Self.bytes(new[0])))())
             """)
-        #expect(told.contains("[('k', 'v')]"))
-        #expect(told.hasPrefix("5 "))
-        #expect(told.contains("abc-1 7 9"))
-        #expect(told.contains("True"))
+        #expect(said.contains("[('k', 'v')]"))
+        #expect(said.hasPrefix("5 "))
+        #expect(said.contains("abc-1 7 9"))
+        #expect(said.contains("True"))
     }
 
     @Test(
@@ -178,18 +180,19 @@ struct WritingTests {
 
         // Changed since by the third.
         let tooLate = try storage.begin(.plain)
-        try tooLate.undo(first)
         #expect {
-            try tooLate.vote()
+            // Before ZODB 3.10 it is refused at once, else at the vote.
+            try tooLate.undo(first)
+            _ = try tooLate.vote()
         } throws: { error in
             guard case StorageError.undoFailed(first, let obstacles) = error else { return false }
             return obstacles.map(\.oid) == [mapping] && obstacles[0].reason.contains("later transaction")
         }
         tooLate.abort()
         let unknown = try storage.begin(.plain)
-        try unknown.undo(first.predecessor)
         #expect {
-            try unknown.vote()
+            try unknown.undo(first.predecessor)
+            _ = try unknown.vote()
         } throws: { error in
             guard case StorageError.undoFailed(first.predecessor, let obstacles) = error else { return false }
             return obstacles.map(\.reason) == ["Invalid transaction id"] && obstacles[0].oid == nil
@@ -209,7 +212,7 @@ struct WritingTests {
     @Test(
         "a server that lets nobody write refuses the connection, and serves who only reads", arguments: ServerKind.all)
     func readOnly(_ kind: ServerKind) throws {
-        let file = kind.peer == .zeo5Python2 ? "fs/py27-zodb5.fs" : "fs/undo.fs"
+        let file = kind.isPython2 ? "fs/py27-zodb38.fs" : "fs/undo.fs"
         let server = try kind.serve(SampleData.path(file), options: " read-only true")
         #expect {
             try server.connect(writable: true)
@@ -224,7 +227,9 @@ struct WritingTests {
         #expect(try storage.load(.root, at: .latest).data.count > 10)
     }
 
-    @Test("blobs go up, as large as they are, and are what Python and we read", arguments: ServerKind.all)
+    @Test(
+        "blobs go up, as large as they are, and are what Python and we read",
+        arguments: ServerKind.all.filter(\.generation.hasBlobs))
     func blobs(_ kind: ServerKind) throws {
         let server = try kind.serve(blobs: true)
         try server.client("root['n'] = 1; transaction.commit()")

@@ -47,8 +47,10 @@ struct Backend: Sendable, CustomTestStringConvertible {
     let make: @Sendable () throws -> Fixture
 
     static let all =
-        [memory, overlayOverMemory, overlayOverFile, file, ownServer(.init()), ownServer(.messagePack)]
-        + ServerKind.all.map(server)
+        [
+            memory, overlayOverMemory, overlayOverFile, file, ownServer(.init()), ownServer(.messagePack),
+            ownServer(.init(), speaking: .v4),
+        ] + ServerKind.all.map(server)
 
     static let memory = Backend(testDescription: "memory") {
         let storage = MemoryStorage()
@@ -86,10 +88,11 @@ struct Backend: Sendable, CustomTestStringConvertible {
     }
 
     /// Our own server over a Data.fs, in this process.
-    static func ownServer(_ policy: ServicePolicy) -> Backend {
+    static func ownServer(_ policy: ServicePolicy, speaking generation: Generation = .v5) -> Backend {
         let description =
             "our server" + (policy.announced == .m5 ? " with msgpack" : "")
             + (policy.resolvesConflictsInClients ? ", conflicts merged here" : "")
+            + (generation < .v5 ? " in generation \(generation.rawValue)" : "")
         return Backend(testDescription: description, mergesInUndo: true) {
             let folder = try temporaryFolder()
             var logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
@@ -99,7 +102,8 @@ struct Backend: Sendable, CustomTestStringConvertible {
                 at: [.host("127.0.0.1", port: 0)], policy: policy, logger: logger)
             func connect(_ isWritable: Bool) throws -> ZEOClientStorage {
                 try ZEOClientStorage(
-                    server.endpoints[0], .init(storage: "1", readOnly: !isWritable, label: "tests"),
+                    server.endpoints[0],
+                    .init(storage: "1", readOnly: !isWritable, label: "tests", newestGeneration: generation),
                     interruption: Interruption())
             }
             return Fixture(try connect(true), folder: folder, whenDone: { server.close() }, open: connect)
@@ -140,10 +144,14 @@ struct ServerKind: Sendable {
     /// Who merges conflicts: the server, or we.
     var clientResolves = false
 
-    static let all = [
-        ServerKind(peer: .zeo6), ServerKind(peer: .zeo6, messagePack: true, clientResolves: true),
-        ServerKind(peer: .zeo5), ServerKind(peer: .zeo5Python2),
-    ].filter(\.peer.isReady)
+    static let all =
+        [
+            ServerKind(peer: .zeo6), ServerKind(peer: .zeo6, messagePack: true, clientResolves: true),
+            ServerKind(peer: .zeo5), ServerKind(peer: .zeo5Python2),
+        ].filter(\.peer.isReady)
+        + [ServerKind(peer: .zeo4), ServerKind(peer: .zeo4Python2)].filter {
+            $0.peer.isReady && ProcessInfo.processInfo.environment["ZEOSHELL_TEST_ALL"] == "1"
+        }
 
     var testDescription: String {
         peer.description + (messagePack ? " with msgpack" : "") + (clientResolves ? ", conflicts merged here" : "")

@@ -20,6 +20,14 @@ enum Record {
             Array("(".utf8) + entries.flatMap { string($0.0) + string($0.1) } + Array("t".utf8) + [0x85])
     }
 
+    /// A `PersistentMapping` with one reference.
+    static func reference(to oid: ObjectID) -> [UInt8] {
+        record(
+            "persistent.mapping\nPersistentMapping",
+            Array("}".utf8) + string("data") + Array("}".utf8) + string("to") + Array("C\u{8}".utf8) + oid.bytes
+                + Array("cpersistent.mapping\nPersistentMapping\n".utf8) + [0x86] + Array("Qss".utf8))
+    }
+
     static let blob = record("ZODB.blob\nBlob", Array("N".utf8))
 
     private static func record(_ name: String, _ state: [UInt8]) -> [UInt8] {

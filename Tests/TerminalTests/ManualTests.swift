@@ -16,7 +16,9 @@ struct ManualExample: CustomTestStringConvertible {
     static let all = examples(in: "zeoshell.md")
 
     /// Chapters that describe and tell no story.
-    private static let descriptions: Set = ["deployment.md", "from-runzeo.md", "security.md", "zeoshell.md"]
+    private static let descriptions: Set = [
+        "connect-to-anything.md", "deployment.md", "from-runzeo.md", "security.md", "zeoshell.md",
+    ]
 
     /// The chapters whose examples are one story each, told on a copy.
     static let chapters: [String] = {

@@ -35,15 +35,22 @@ public final class PythonServer {
         case .port(let port): listen = "\(host):\(port)"
         case .unixSocket(let path): listen = path
         }
-        var text = "<zeo>\n address \(listen)\n msgpack \(messagePack)\n\(options)\n</zeo>\n"
+        var text = "<zeo>\n address \(listen)\n"
+        // Servers before ZEO 5.1 do not know it.
+        if messagePack { text += " msgpack true\n" }
+        text += "\(options)\n</zeo>\n"
         for (name, file) in files.sorted(by: { $0.key < $1.key }) {
             let copy = folder.appending(path: "\(name).fs")
             if FileManager.default.fileExists(atPath: file) {
                 try FileManager.default.copyItem(at: URL(filePath: file), to: copy)
             }
-            text += "<filestorage \(name)>\n path \(copy.path)\n"
-            if blobs { text += " blob-dir \(folder.appending(path: "\(name)-blobs").path)\n" }
+            let blobFolder = folder.appending(path: "\(name)-blobs").path
+            // ZODB 3.8 lays a storage of blobs over one of records.
+            if blobs, peer == .zodb38 { text += "<blobstorage \(name)>\n blob-dir \(blobFolder)\n" }
+            text += "<filestorage\(blobs && peer == .zodb38 ? "" : " " + name)>\n path \(copy.path)\n"
+            if blobs, peer != .zodb38 { text += " blob-dir \(blobFolder)\n" }
             text += "</filestorage>\n"
+            if blobs, peer == .zodb38 { text += "</blobstorage>\n" }
         }
         text += "<eventlog>\n level info\n <logfile>\n  path \(log.path)\n </logfile>\n</eventlog>\n"
         try text.write(to: configuration, atomically: true, encoding: .utf8)
@@ -128,14 +135,15 @@ public final class PythonServer {
     /// `connection` and `root` ready, with `transaction` and `ZODB` imported; what it printed.
     @discardableResult
     public func client(storage name: String = "1", _ code: String) throws -> String {
+        // ZODB 3.7 has no blobs, and no Python 3 to need a name for them.
+        let blobs = peer == .zodb37 ? "" : ", blob_dir='\(folder.appending(path: "client-blobs").path)'"
         let indented = code.split(separator: "\n", omittingEmptySubsequences: false).map { "    " + $0 }
         return try peer.run(
             """
             from __future__ import print_function
             import sys, ZODB, transaction
             from ZEO.ClientStorage import ClientStorage
-            storage = ClientStorage(\(pythonAddress), storage='\(name)', wait_timeout=20,
-                blob_dir='\(folder.appending(path: "client-blobs").path)')
+            storage = ClientStorage(\(pythonAddress), storage='\(name)', wait_timeout=20\(blobs))
             db = ZODB.DB(storage)
             try:
                 connection = db.open()

@@ -269,17 +269,16 @@ struct ClientConnectionTests {
 struct ConnectionFailureTests {
     typealias Action = ClientConnection.Action
 
-    @Test("an older server is named, with what we speak")
-    func tooOld() {
+    @Test("a server that wants a login is said to, by name")
+    func login() {
         var dialogue = Dialogue()
-        let ours = "M5 and Z5 (older dialects are not supported yet)"
         #expect(
-            dialogue.server(says: "Z4") == [
-                .close(
-                    .connection(
-                        .versionRefused(address: "db:8800", theirs: "Z4 (ZEO 4.2 or 4.3)", ours: ours)))
-            ])
-        #expect(dialogue.server(says: "Z5") == [])
+            dialogue.server(says: "Z4").last
+                == .send(Frame.bytes(Array("(K\u{1}I00\nU\u{f}getAuthProtocol)t.".utf8))))
+        guard case .close(.unsupported(let text))? = dialogue.server(replies: .string("digest"), to: 1).first else {
+            return #expect(Bool(false))
+        }
+        #expect(text.contains("asks for a login (digest)"))
     }
 
     @Test(

@@ -8,12 +8,23 @@ struct HandshakeTests {
         "the answer is what the server announced, or the newest we both know",
         arguments: [
             ("Z5", .speak(.z5)), ("M5", .speak(.m5)), ("Z6", .speak(.z5)), ("M51", .speak(.m5)),
-            ("Z4", .tooOld(.v4)), ("Z3101", .tooOld(.v3101)), ("Z200", .tooOld(.v200)),
+            ("Z4", .speak(Dialect(.v4, .pickle))), ("Z3101", .speak(Dialect(.v3101, .pickle))),
+            ("Z200", .speak(Dialect(.v200, .pickle))),
             ("", .unknown), ("Z", .unknown), ("Z5x", .unknown), ("5", .unknown), ("SSH-2.0", .unknown),
-            ("Z307", .unknown),
+            ("Z307", .unknown), ("M4", .unknown),
         ] as [(String, Handshake.Answer)])
     func answer(greeting: String, expected: Handshake.Answer) {
         #expect(Handshake.answer(to: Array(greeting.utf8)) == expected)
+    }
+
+    @Test("who admits to an older generation answers that, and to one older still what was announced")
+    func limited() {
+        func answer(_ greeting: String) -> Handshake.Answer {
+            Handshake.answer(to: Array(greeting.utf8), upTo: .v308)
+        }
+        #expect(answer("Z5") == .speak(Dialect(.v308, .pickle)))
+        #expect(answer("M5") == .speak(Dialect(.v308, .pickle)))
+        #expect(answer("Z303") == .speak(Dialect(.v303, .pickle)))
     }
 }
 

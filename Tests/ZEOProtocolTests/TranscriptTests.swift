@@ -127,7 +127,8 @@ struct TranscriptTests {
         #expect(throws: StorageError.self) {
             try Call.requireCurrent(.root, serial: .none, in: 9).method(in: .v310)
         }
-        #expect(throws: StorageError.self) { try Call.ping.method(in: .v4) }
+        #expect(try Call.ping.method(in: .v4).name == "lastTransaction")
+        #expect(throws: StorageError.self) { try Call.getAuthProtocol.method(in: .v5) }
         #expect(throws: StorageError.self) { try Call.iteratorStart(first: nil, last: nil).method(in: .v308) }
         #expect(Generation.allCases == Generation.allCases.sorted())
     }

@@ -3,7 +3,7 @@ internal import ZODB
 
 struct DumpCommand: ShellCommand {
     static let name = "dump"
-    static let summary = "write transactions as text, for other ZODB tools and load-dump"
+    static let summary = "write transactions as text, for zodbtools and load-dump"
     static let synopsis = "[--plain | --hash-only] [--since WHEN] [--until WHEN] [FIRST..LAST]"
     static let group = CommandGroup.history
     static let discussion = """

@@ -232,6 +232,23 @@ struct PackSafetyTests {
         #expect(try Self.content(path).count == 4)
     }
 
+    @Test("what was garbage and is needed by a later state stays, as of the first state that needs it")
+    func rescue() throws {
+        let directory = try TemporaryDirectory()
+        let storage = try Self.open(directory.file("Data.fs"))
+        defer { storage.close() }
+        let packTime = try Self.commit(storage, [(0, [1], "a"), (1, [], "one"), (2, [3], "two"), (3, [], "three")])
+        // 5 comes before the one that refers to it, so that only a second look finds what it needs.
+        let first = try Self.commit(storage, [(5, [2], "five"), (1, [5], "b")])
+        try Self.commit(storage, [(1, [], "c"), (3, [], "later")])
+        let last = try Self.commit(storage, [(0, [1, 2], "d")])
+        try storage.pack(to: packTime, PackOptions())
+        let three = ObjectID(rawValue: 3)
+        #expect(try storage.load(three, at: first).data == Self.record([], "three"))
+        #expect(try storage.load(ObjectID(rawValue: 2), at: first).data == Self.record([3], "two"))
+        #expect(try storage.load(three, at: last).data == Self.record([], "later"))
+    }
+
     @Test("a second pack is refused, and an interruption leaves all as it was")
     func second() throws {
         let directory = try TemporaryDirectory()

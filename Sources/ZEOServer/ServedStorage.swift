@@ -149,8 +149,9 @@ final class ServedStorage: Sendable {
         add("connections", .integer(Int64(statistics.connections)))
         if generation <= .v4 { add("verifying_clients", .integer(0)) }
         add("last-transaction", .string(last.hex))
-        if let storage = storage as? any PackableStorage {
-            add("pack", .string(storage.packProgress?.description ?? "none"))
+        // Only then: Python's server has no such field, and there are clients that know all that it has.
+        if let progress = (storage as? any PackableStorage)?.packProgress {
+            add("pack", .string(progress.description))
         }
         return .dict(fields)
     }

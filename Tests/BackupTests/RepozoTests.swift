@@ -8,7 +8,6 @@ import ZODBFile
 @Suite("Beside repozo", .enabled(if: PythonPeer.zeo6.isReady, "\(PythonPeer.zeo6.reason)"))
 struct RepozoTests {
     private let folder: ScratchFolder
-    private let clock = SteppingClock()
 
     init() throws {
         folder = try ScratchFolder()
@@ -22,7 +21,6 @@ struct RepozoTests {
 
     private func backUp(_ change: (inout BackupOptions) -> Void = { _ in }) throws -> BackupResult {
         var options = BackupOptions()
-        options.now = clock.next
         change(&options)
         let storage = try FileStorage(folder.file("Data.fs"))
         defer { storage.close() }

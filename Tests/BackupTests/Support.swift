@@ -47,7 +47,8 @@ struct Repozo {
     /// Runs it with these arguments, in this module or, before ZODB 4, as a script; what it said.
     @discardableResult
     func run(_ arguments: [String]) throws -> String {
-        try peer.run(
+        if let option = arguments.firstIndex(of: "-r") { Self.waitForNextName(in: arguments[option + 1]) }
+        return try peer.run(
             """
             from __future__ import print_function
             import sys
@@ -60,6 +61,15 @@ struct Repozo {
                 main = imp.load_source('repozo', os.path.join(here, 'repozo')).main
             main(sys.argv[1:]) if main.__code__.co_argcount else main()
             """, arguments)
+    }
+}
+
+extension Repozo {
+    /// Its names have seconds: it overwrites nothing, and what is called after a second to come it does not see.
+    private static func waitForNextName(in repository: String) {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: repository)) ?? []
+        let newest = names.compactMap { ChunkFile(fileName: $0)?.name.time }.max() ?? 0
+        while Int(Date().timeIntervalSince1970) <= newest { usleep(20_000) }
     }
 }
 

@@ -15,6 +15,7 @@ struct BackupCommand: ShellCommand {
     static let summary = "back the database up, all of it or what is new, like repozo"
     static let synopsis = "[--full] [--quick] [--gzip] [--keep N] [--follow] DIR"
     static let group = CommandGroup.backup
+    static let isJob = true
     static let operands: [OperandKind] = [.file]
     static let discussion = """
         DIR is a repository that repozo reads and continues. It gets what was committed since the last backup, or all of it

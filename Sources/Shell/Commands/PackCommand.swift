@@ -9,6 +9,7 @@ struct PackCommand: ShellCommand {
     static let synopsis =
         "--days N | --at WHEN [--dry-run] [--no-gc] [--no-old] [--strict] [--throttle SIZE] | --status"
     static let group = CommandGroup.server
+    static let isJob = true
     static let discussion = """
         What was current at that time, and everything later, stays; what was before can be neither seen nor undone
         afterwards. The time has to be given: --days 0 drops all history.
@@ -132,36 +133,42 @@ struct PackCommand: ShellCommand {
     private func report(
         _ summary: PackSummary, _ tid: TransactionID, seconds: Double, _ session: Session
     ) throws -> Report {
-        var messages: [Report.Message] = []
-        var outcome = "packed"
-        if case .nothingToDo(let reason) = summary.outcome {
-            outcome = "nothing to do"
-            messages.append(Report.Message("nothing to do: \(reason)"))
+        var (outcome, reason) = ("packed", Cell.none)
+        var line = "packed: " + Self.change(summary) + ", in " + CellText.duration(seconds)
+        if case .nothingToDo(let why) = summary.outcome {
+            (outcome, reason) = ("nothing to do", .text(why))
+            line = "nothing to do: \(why)"
         }
         func cell(_ value: Int?, _ make: (Int) -> Cell) -> Cell { value.map(make) ?? .none }
-        let blobs = summary.blobsRemoved > 0, dangling = summary.danglingCount > 0, rescued = summary.rescued > 0
-        typealias Column = Report.Column
-        let row: [(column: Column, cell: Cell)] = [
-            (Column("outcome"), .text(outcome)),
-            (Column("to", title: "packed to", visibility: .detail), .time(tid)),
-            (Column("objects_before", title: "objects"), cell(summary.objectsBefore) { .integer($0) }),
-            (Column("objects_after", title: "left"), cell(summary.objectsAfter) { .integer($0) }),
-            (Column("bytes_before", title: "size"), cell(summary.bytesBefore) { .size($0) }),
-            (Column("bytes_after", title: "now"), cell(summary.bytesAfter) { .size($0) }),
-            (
-                Column("blobs_removed", title: "blobs removed", visibility: blobs ? .always : .detail),
-                .integer(summary.blobsRemoved)
-            ),
-            (Column("dangling", visibility: dangling ? .always : .detail), .integer(summary.danglingCount)),
-            (Column("rescued", visibility: rescued ? .always : .detail), .integer(summary.rescued)),
-            (Column("seconds", title: "time"), .seconds(seconds)),
+        let fields = [
+            Report.Field("outcome", .text(outcome)),
+            Report.Field("reason", reason),
+            Report.Field("to", title: "packed to", .time(tid)),
+            Report.Field("objects_before", title: "objects", cell(summary.objectsBefore) { .integer($0) }),
+            Report.Field("objects_after", title: "left", cell(summary.objectsAfter) { .integer($0) }),
+            Report.Field("bytes_before", title: "size", cell(summary.bytesBefore) { .size($0) }),
+            Report.Field("bytes_after", title: "now", cell(summary.bytesAfter) { .size($0) }),
+            Report.Field("blobs_removed", title: "blobs removed", .integer(summary.blobsRemoved)),
+            Report.Field("dangling", .integer(summary.danglingCount)),
+            Report.Field("rescued", .integer(summary.rescued)),
+            Report.Field("seconds", title: "time", .seconds(seconds)),
         ]
-        messages += try DanglingText(session: session).messages(summary.dangling, count: summary.danglingCount)
+        var messages = try DanglingText(session: session).messages(summary.dangling, count: summary.danglingCount)
         messages += summary.notes.map { Report.Message($0, severity: .warning) }
         let all = messages
-        return Report(.table(Report.Table(row.map(\.column), ArrayCursor([row.map(\.cell)]), total: 1))) {
-            Report.Conclusion(messages: all)
+        return Report(.result(line, fields)) { Report.Conclusion(messages: all) }
+    }
+
+    /// `117 to 116 objects, 203 K to 184 K`: what is known of it.
+    private static func change(_ summary: PackSummary) -> String {
+        var parts: [String] = []
+        if let before = summary.objectsBefore, let after = summary.objectsAfter {
+            parts.append("\(grouped(before)) to \(grouped(after)) objects")
         }
+        if let before = summary.bytesBefore, let after = summary.bytesAfter {
+            parts.append("\(CellText.humanSize(before)) to \(CellText.humanSize(after))")
+        }
+        return parts.joined(separator: ", ")
     }
 }
 

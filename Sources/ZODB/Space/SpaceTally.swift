@@ -72,7 +72,7 @@ public struct SpaceTally: RevisionVisitor {
     private let blobClass: Int?
     /// The files counted last, all of one transaction: an object may be written twice in one, and has one file then.
     private var files: (serial: TransactionID, sizes: [ObjectID: Int]) = (.none, [:])
-    /// Records of blobs whose file is missing.
+    /// Revisions of blobs whose file is missing.
     public private(set) var missingBlobs = 0
 
     /// - Parameter blobSize: nil when blobs are not to be looked at.
@@ -153,6 +153,8 @@ public struct SpaceTally: RevisionVisitor {
             size = try blobSize?(record.oid, record.serial)
         } catch .noBlob {
             missingBlobs += 1
+            // Missed once, not with each record.
+            files.sizes[record.oid] = 0
             return
         }
         guard let size else { return }

@@ -4,7 +4,7 @@ internal import Logging
 /// empty database.
 struct NewFiles {
     private let path: String
-    private let isFileNew: Bool
+    let isFileNew: Bool
     /// nil: it is there, or there is to be none.
     private let newBlobDirectory: String?
     /// A file that lies beside a data file, though there is none.
@@ -18,11 +18,13 @@ struct NewFiles {
     }
 
     /// Says what was made.
-    func note(in logger: Logger, storage: String) {
+    func note(in logger: Logger, storage: String, isBase: Bool) {
         if isFileNew {
             let text = "storage \(storage): made a new, empty data file \(path)"
             if let orphan {
                 logger.warning("\(text), though there is \(orphan): was the file moved?")
+            } else if isBase {
+                logger.warning("\(text), as the base of a <demostorage>, which only reads it: is the path right?")
             } else {
                 logger.notice("\(text)")
             }

@@ -113,7 +113,7 @@ struct StorageOpener {
     private func open(_ file: FileStorageSettings, _ place: Place) throws(Failure) -> any Storage {
         let isReadOnly = file.isReadOnly || place.isBase
         let blobs = file.blobDirectory ?? place.blobDirectory
-        try requirePresence(of: file, blobs, place)
+        try requirePresence(of: file, blobs)
         if isTrial { return try Self.attempt { () throws(StorageError) in try tried(file, isReadOnly) } }
         let files = NewFiles(file.path, blobs)
         var options = FileStorage.Options(
@@ -124,8 +124,15 @@ struct StorageOpener {
         options.packKeepsOld = file.packKeepsOld
         do throws(StorageError) {
             if file.create, !isReadOnly { try EmptiedFile.empty(file.path, options, logger) }
+            if place.isBase, files.isFileNew {
+                // Python's server makes it, too, and there are configurations that count on that.
+                var making = options
+                making.isWritable = true
+                making.newFileGeneration = place.generation
+                try FileStorage(file.path, options: making).close()
+            }
             let storage = try FileStorage(file.path, options: options)
-            files.note(in: logger, storage: place.storage)
+            files.note(in: logger, storage: place.storage, isBase: place.isBase)
             return storage
         } catch {
             throw Failure(.storage(error))
@@ -147,14 +154,12 @@ struct StorageOpener {
     /// - Throws: `missing` when a file or directory is not there that is not to be made: an empty database in the place
     ///   of the one that was meant would be served without anybody noticing.
     private func requirePresence(
-        of file: FileStorageSettings, _ blobs: String?, _ place: Place
+        of file: FileStorageSettings, _ blobs: String?
     ) throws(Failure) {
-        let why =
-            place.isBase ? "since a <demostorage> only reads its base" : "because of 'read-only true'"
-        if place.isBase || file.isReadOnly, FileAccess.isMissing(file.path) {
-            throw Failure(.missing(file.path, what: "file", because: why))
-        }
-        if let blobs, place.isBase || file.isReadOnly, FileAccess.isMissing(blobs) {
+        guard file.isReadOnly else { return }
+        let why = "because of 'read-only true'"
+        if FileAccess.isMissing(file.path) { throw Failure(.missing(file.path, what: "file", because: why)) }
+        if let blobs, FileAccess.isMissing(blobs) {
             throw Failure(.missing(blobs, what: "directory of blobs", because: why))
         }
     }

@@ -90,16 +90,18 @@ struct LostCommitTests {
         let storage = try Self.connect(proxy)
         for word in ["tpc_begin", "storea", "vote"] {
             proxy.arm(.at(7, of: word))
-            let transaction = try storage.begin(.plain)
-            // Nothing waits for an answer before the vote, so the loss may be heard of earlier, by the store.
+            // Nothing waits for an answer before the vote, so the loss may be heard of earlier, by any of them.
+            var abort = {}
             #expect {
+                let transaction = try storage.begin(.plain)
+                abort = { transaction.abort() }
                 try transaction.store(Record.mapping("k", "lost"), for: oid, basedOn: tid)
                 _ = try transaction.vote()
             } throws: { error in
                 guard case StorageError.connection(.lost(_, let why)) = error else { return false }
                 return why.hasSuffix("nothing was written")
             }
-            transaction.abort()
+            abort()
             #expect(try storage.load(oid, at: .latest).serial == tid)
         }
         // Many stores: the loss is noticed on the way.

@@ -98,7 +98,7 @@ struct InstanceTests {
             ("<filestorage 1>\n", "<filestorage 1>\n  read-only true\n  path /nowhere/Data.fs\n#"),
             (
                 "</filestorage>\n",
-                "</filestorage>\n<demostorage d>\n<filestorage>\npath \(home)/x\n</filestorage>\n</demostorage>\n"
+                "</filestorage>\n<demostorage d>\n<filestorage>\npath \(home)/x\nread-only 1\n</filestorage>\n</demostorage>\n"
             ),
             ("  address 127", "  address 192.0.2.1:1\n  address 127"),
         ]

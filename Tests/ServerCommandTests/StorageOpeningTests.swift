@@ -94,11 +94,11 @@ struct StorageOpeningTests {
     }
 
     @Test(
-        "a base and a read-only file are not made when they are missing",
+        "a file that is said to be read-only is not made when it is missing",
         arguments: [
             (
-                "<demostorage>\n<filestorage>\npath $DIR/gone.fs\n</filestorage>\n</demostorage>",
-                "<demostorage> only reads"
+                "<demostorage>\n<filestorage>\npath $DIR/gone.fs\nread-only true\n</filestorage>\n</demostorage>",
+                "'read-only true'"
             ),
             ("<filestorage>\npath $DIR/gone.fs\nread-only true\n</filestorage>", "'read-only true'"),
         ])
@@ -108,6 +108,14 @@ struct StorageOpeningTests {
         #expect(error.description.contains(why))
         #expect(error.exitCode == ProgramExit.failure)
         #expect(folder.names == ["zeo.conf"])
+    }
+
+    @Test("the base of a demo storage is made when it is missing, as by Python's server, with a warning")
+    func missingBase() throws {
+        let section = "<demostorage>\n<filestorage>\npath $DIR/gone.fs\n</filestorage>\n</demostorage>"
+        #expect(try failure(section) == nil)
+        #expect(folder.names.contains("gone.fs"))
+        #expect(log.contains("made a new, empty data file \(folder.path("gone.fs")), as the base of a <demostorage>"))
     }
 
     @Test("a directory of blobs that is not there is made for a file to be written to alone, and said")

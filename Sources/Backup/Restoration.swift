@@ -82,6 +82,8 @@ private struct Restoration {
     /// The file to write to: emptied when an earlier run has left it.
     /// - Throws: `locked` when another run is at work on it.
     private func beginCopy() throws(StorageError) -> DataFile {
+        // What somebody else has put there may lead anywhere.
+        if FileSystem.isLink(temporary) { Directories.remove(temporary) }
         let isLeftOver = FileSystem.exists(temporary)
         let copy = try DataFile(temporary, isLeftOver ? .writing : .creating(permissions: 0o666))
         try copy.lock()

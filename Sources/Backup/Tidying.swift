@@ -18,6 +18,14 @@ extension RepositoryWriter {
         try syncDirectory(".")
     }
 
+    /// Whether a file is called as those are that we remove: of a backup, or of a blob.
+    private static func isOurs(_ name: String) -> Bool {
+        if name.hasPrefix("blobs/") { return !name.split(separator: "/").contains("..") }
+        let endings = [".dat", ".index", ".manifest"]
+        return ChunkFile(fileName: name) != nil
+            || endings.contains { name.hasSuffix($0) && BackupName(name.dropLast($0.count)) != nil }
+    }
+
     /// Brings to its end what an earlier run, ours or repozo's, was cut off in.
     /// - Precondition: the repository is locked.
     /// - Returns: what was done, in words; nothing that was merely left over.
@@ -27,7 +35,7 @@ extension RepositoryWriter {
         if let list = try Repository.content(of: file(Self.removalList)) {
             let names = String(decoding: list, as: UTF8.self).split(separator: "\n").map(String.init)
             // Nothing but what we name so ourselves.
-            try finishRemoval(names.filter { !$0.hasPrefix("/") && !$0.split(separator: "/").contains("..") })
+            try finishRemoval(names.filter(Self.isOurs))
             done.append("finished removing \(names.count) files")
             repository = try Repository(path)
         }

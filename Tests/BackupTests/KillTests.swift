@@ -110,6 +110,27 @@ struct KillTests {
         #expect(steps > 15)
     }
 
+    @Test("a list of files to remove that names others' files removes none of them")
+    func foreignNames() throws {
+        let folder = try ScratchFolder()
+        let other = folder.file("other")
+        for path in [folder.file("r"), other] {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        }
+        try FileManager.default.copyItem(atPath: SampleData.path("fs/undo.fs"), toPath: folder.file("Data.fs"))
+        for name in ["other/keep.txt", "r/notes.txt"] {
+            try "mine".write(toFile: folder.file(name), atomically: true, encoding: .utf8)
+        }
+        try FileManager.default.createSymbolicLink(atPath: folder.file("r/sub"), withDestinationPath: other)
+        try "sub/keep.txt\nnotes.txt\n../other/keep.txt\n".write(
+            toFile: folder.file("r/removing.zeoshell"), atomically: true, encoding: .utf8)
+        let storage = try FileStorage(folder.file("Data.fs"))
+        defer { storage.close() }
+        _ = try storage.backUp(to: folder.file("r"), BackupOptions())
+        #expect(FileManager.default.fileExists(atPath: folder.file("other/keep.txt")))
+        #expect(FileManager.default.fileExists(atPath: folder.file("r/notes.txt")))
+    }
+
     @Test("a second backup into the repository is refused while one runs")
     func twice() throws {
         let second = Mutex<StorageError?>(nil)

@@ -299,6 +299,23 @@ struct PackSafetyTests {
         #expect(try Data(contentsOf: URL(filePath: path)) == packed)
     }
 
+    @Test("a directory where the old file is to be kept ends it before anything is written")
+    func oldIsDirectory() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("Data.fs")
+        let storage = try Self.open(path)
+        defer { storage.close() }
+        try Self.fill(storage)
+        try FileManager.default.createDirectory(atPath: path + ".old", withIntermediateDirectories: true)
+        let before = try Data(contentsOf: URL(filePath: path))
+        let names = try Self.names(directory)
+        #expect(throws: StorageError.self) {
+            try storage.pack(to: storage.lastTransaction(), PackOptions(keepsOld: true))
+        }
+        #expect(try Self.names(directory) == names)
+        #expect(try Data(contentsOf: URL(filePath: path)) == before)
+    }
+
     @Test("a reference to nothing is told, and ends it only when that is asked for")
     func dangling() throws {
         let directory = try TemporaryDirectory()

@@ -111,6 +111,12 @@ struct PackCommand: ShellCommand {
         guard let tid = parsed.transaction() else {
             throw ShellFailure.usage("--at \(when ?? "") is no point in time", advice: "see 'help dates'")
         }
+        // A slip in the year would drop all history, which has to be asked for by name.
+        guard let now = TransactionID(unixTime: session.now()), tid <= now else {
+            throw ShellFailure.usage(
+                "--at \(when ?? "") is a time to come: nothing of the past would be left",
+                advice: "--days 0 drops all history")
+        }
         return tid
     }
 

@@ -37,13 +37,18 @@ struct PackPreviewReport {
             Report.Column("kind"), Report.Column("name", isFlexible: true), Report.Column("revisions"),
             Report.Column("bytes"),
         ]
-        let rows = classes + objects
+        // The sum too, for who reads the rows alone: in a pipe there is nothing else.
+        let all: [Cell] = [
+            .text("all"), .text("\(grouped(preview.droppedObjects)) of \(grouped(preview.objectsBefore)) objects"),
+            .integer(preview.droppedRevisions), .size(preview.bytesBefore - preview.bytesAfter),
+        ]
+        let rows = [all] + classes + objects
         var messages = try DanglingText(session: session).messages(preview.dangling, count: preview.danglingCount)
         if let reason = preview.redundancy { messages.insert(Report.Message("nothing to do: \(reason)"), at: 0) }
-        let all = messages
+        let told = messages
         return Report(
             .detailed(fields, name: "dropped", Report.Table(columns, ArrayCursor(rows), total: rows.count))
-        ) { Report.Conclusion(messages: all) }
+        ) { Report.Conclusion(messages: told) }
     }
 }
 

@@ -57,6 +57,8 @@ public final class Signals: EditorEventSource {
         // Ctrl-\ would be answered by the runtime's backtrace, with the terminal as the editor left it. At a prompt
         // it means nothing, as in a shell; a command line it ends, without a word. Children get the default back.
         signal(SIGQUIT, endsAtSecondInterrupt ? SIG_DFL : SIG_IGN)
+        // A file that reaches a limit is an error of one write and not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
     }
 
     private static func isIgnored(_ number: Int32) -> Bool {

@@ -50,6 +50,9 @@ struct PackedFiles: Sendable {
     /// Sees to it early that the old file can be kept.
     /// - Throws: `unsupported` where the file system knows no second names.
     func requireKeeping() throws(StorageError) {
+        guard try Directories.names(in: old) == nil else {
+            throw .unsupported("\(old) is a directory, so that the old file cannot get that name; move it away")
+        }
         Directories.remove(kept)
         do throws(StorageError) {
             try Directories.link(data, to: kept)

@@ -4,6 +4,12 @@ internal import Synchronization
 internal import ZODB
 internal import ZODBFile
 
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#endif
+
 /// Looks now and then whether a data file is still where it was opened: one that was renamed, removed or replaced under a
 /// running server takes no more commits, and what it holds is lost to those who look for it by its name.
 final class FileWatch: Sendable {
@@ -40,6 +46,17 @@ final class FileWatch: Sendable {
     /// What is wrong, for `/readyz`; nil: nothing.
     @Sendable
     func check() -> String? { state.withLock { $0.fault } }
+
+    /// Looks at once, since the server ends: whoever ended it may still save the file.
+    func lookAtTheEnd() {
+        guard file.displacement() != nil else { return }
+        // A pack that puts the new file in its place looks like that for a moment.
+        usleep(200_000)
+        guard let displacement = file.displacement() else { return }
+        let fate =
+            displacement.newPath == nil ? "its data are lost when this process has ended" : "the next misses its data"
+        logger.critical("storage \(storage): the server ends, and \(fate): \(Self.text(displacement))")
+    }
 
     private func look() {
         let displacement = file.displacement()

@@ -21,6 +21,10 @@ enum InstanceError: Error, CustomStringConvertible {
     case signal(process: Int32, errno: Int32)
     case wrong([String])
     case stopped(String)
+    /// What stands in the way of knowing whether one runs.
+    case untold(FileAccess.Obstacle)
+    /// Data that would be lost with the process.
+    case lost([LostFile], command: String)
 
     var description: String {
         switch self {
@@ -47,6 +51,12 @@ enum InstanceError: Error, CustomStringConvertible {
         case .wrong(let problems):
             problems.joined(separator: "\nzeoserver: ") + "\nzeoserver: nothing was done; a server that runs goes on"
         case .stopped(let text): text
+        case .untold(let obstacle): "\(obstacle): cannot tell whether the server runs"
+        case .lost(let files, let command):
+            files.map(\.description).joined(separator: "\nzeoserver: ")
+                + "\nzeoserver: nothing was done, the server goes on; when the data are safe: 'stop --force', put the copy in "
+                + "place, 'start'"
+                + (command == "restart" ? " ('restart --force' goes on with what is there, or a new file)" : "")
         }
     }
 
@@ -80,15 +90,31 @@ struct Instance {
     ///
     /// A number that is in the file though its process is gone may belong to any other process by now: it counts only
     /// when that runs this program. When the file is lost, the lock on the data leads to the process.
-    func find() -> Found? {
+    ///
+    /// - Throws: `untold` when the pid file may be there and cannot be read.
+    func find() throws(InstanceError) -> Found? {
         if let process = landmarks.pidFile.flatMap(PIDFile.process), Self.isRunning(process) {
             return Found(process: process)
         }
         for file in landmarks.dataFiles {
-            guard let process = DataFileUser.process(writingTo: file), Self.isRunning(process) else { continue }
-            return Found(process: process, dataFile: file)
+            // That of the lock file stays when the data file is removed.
+            for name in [file, file + ".lock"] {
+                guard let process = DataFileUser.process(writingTo: name), Self.isRunning(process) else { continue }
+                return Found(process: process, dataFile: file)
+            }
         }
+        if let obstacle = landmarks.pidFile.flatMap({ PIDFile.obstacle(toReading: $0) }) { throw .untold(obstacle) }
         return nil
+    }
+
+    /// Data files that would be lost if the process ended.
+    func lostFiles(of process: pid_t) -> [LostFile] { LostFile.find(among: landmarks.dataFiles, of: process) }
+
+    /// - Throws: `lost` when data would be lost if the server ended.
+    func requireSafeEnd(_ command: String) throws(InstanceError) {
+        guard let process = try find()?.process else { return }
+        let lost = lostFiles(of: process)
+        guard lost.isEmpty else { throw .lost(lost, command: command) }
     }
 
     private static func isRunning(_ process: pid_t) -> Bool {
@@ -163,11 +189,11 @@ struct Instance {
     /// - Parameter willWait: told when there is something to wait for.
     /// - Returns: the process that answers; nil: none runs.
     func settle(_ willWait: (pid_t) -> Void) throws(InstanceError) -> pid_t? {
-        guard let found = find() else { return nil }
+        guard let found = try find() else { return nil }
         if isAnswering { return found.process }
         willWait(found.process)
         for _ in 0..<Self.patience * 20 {
-            guard Self.isRunning(found.process) else { return find()?.process }
+            guard Self.isRunning(found.process) else { return try find()?.process }
             if isAnswering { return found.process }
             usleep(50_000)
         }
@@ -178,7 +204,7 @@ struct Instance {
     /// Ends it and waits for that.
     /// - Returns: false when there is none.
     func stop() throws(InstanceError) -> Bool {
-        guard let process = find()?.process else { return false }
+        guard let process = try find()?.process else { return false }
         guard try signal(process, SIGTERM) else { return false }
         for _ in 0..<landmarks.stopTimeout * 20 {
             if !Self.isRunning(process) { return true }

@@ -118,8 +118,10 @@ struct StopCommand: InstanceCommand {
         commandName: "stop", _superCommandName: ServerProgram.name,
         abstract: "End the server when its commits have ended, and wait for that.")
     @OptionGroup var options: InstanceOptions
+    @Flag(help: "Though the data of a file that was removed, renamed or replaced may be lost.") var force = false
 
     func act(on instance: Instance) throws(InstanceError) {
+        if !force { try instance.requireSafeEnd("stop") }
         print(try instance.stop() ? "stopped" : instance.notRunning)
     }
 }
@@ -129,8 +131,10 @@ struct RestartCommand: InstanceCommand {
         commandName: "restart", _superCommandName: ServerProgram.name,
         abstract: "Check the configuration, then stop and start the server.")
     @OptionGroup var options: InstanceOptions
+    @Flag(help: "Though the data of a file that was removed, renamed or replaced may be lost.") var force = false
 
     func act(on instance: Instance) throws(InstanceError) {
+        if !force { try instance.requireSafeEnd("restart") }
         try check()
         _ = try instance.stop()
         try start(instance)
@@ -140,15 +144,31 @@ struct RestartCommand: InstanceCommand {
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", _superCommandName: ServerProgram.name,
-        abstract: "Say whether the server runs; exits with 0 if so, with 3 if not.")
+        abstract: "Say whether the server runs; exits with 0 if so, with 3 if not, with 1 if in danger.")
     @OptionGroup var options: InstanceOptions
 
     func run() throws {
         let instance = try options.instance()
-        guard let found = instance.find() else {
+        let found: Instance.Found?
+        do throws(InstanceError) {
+            found = try instance.find()
+        } catch {
+            StandardError.write("zeoserver: \(error)\n")
+            throw ExitCode(error.exitCode)
+        }
+        guard let found else {
             print(instance.notRunning)
             throw ExitCode(ProgramExit.stopped)
         }
+        let lost = instance.lostFiles(of: found.process)
+        guard lost.isEmpty else {
+            for file in lost { print("running, but do not stop it: \(file)") }
+            throw ExitCode(ProgramExit.failure)
+        }
+        report(found, instance)
+    }
+
+    private func report(_ found: Instance.Found, _ instance: Instance) {
         var text = "running, process \(found.process)" + (instance.isAnswering ? "" : ", but it does not answer yet")
         if let file = found.dataFile {
             let pidFile = instance.landmarks.pidFile.map { "its pid file \($0) is not there or another's" }
@@ -165,7 +185,7 @@ struct ReopenCommand: InstanceCommand {
     @OptionGroup var options: InstanceOptions
 
     func act(on instance: Instance) throws(InstanceError) {
-        guard let process = instance.find()?.process, try instance.signal(process, SIGHUP) else {
+        guard let process = try instance.find()?.process, try instance.signal(process, SIGHUP) else {
             throw .stopped(instance.notRunning)
         }
     }
@@ -227,7 +247,8 @@ struct CheckCommand: ParsableCommand {
 
     func run() throws {
         let (path, settings) = try options.settings()
-        let result = ConfigurationCheck(settings).run()
+        var result = ConfigurationCheck(settings).run()
+        addRunning(&result, Instance(configuration: path, landmarks: .init(settings)))
         for line in result.lines { print(line) }
         for warning in settings.warnings { print("warning: \(warning)") }
         guard result.problems.isEmpty else {
@@ -235,5 +256,20 @@ struct CheckCommand: ParsableCommand {
             throw ExitCode(result.exitCode)
         }
         print("\(path) can be served")
+    }
+
+    /// What a server that runs already has to do with it.
+    private func addRunning(_ result: inout ConfigurationCheck.Result, _ instance: Instance) {
+        // A pid file that cannot be read was found by then.
+        guard let process = (try? instance.find())?.process else { return }
+        for file in instance.lostFiles(of: process) {
+            result.add("do not stop the server: \(file)", ProgramExit.failure)
+        }
+        for file in instance.landmarks.dataFiles
+        where FileAccess.isMissing(file) && LostFile.isServed(file, by: process) == false {
+            StandardError.write(
+                "zeoserver: warning: \(file) does not exist, and process \(process), which runs, serves another file: "
+                    + "with this configuration clients would see a new, empty database\n")
+        }
     }
 }

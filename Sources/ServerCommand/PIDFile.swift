@@ -26,6 +26,16 @@ struct PIDFile {
         if Self.process(in: path) == getpid() { unlink(path) }
     }
 
+    /// What keeps the file, which may be there, from being read; nil: nothing, or it is not there.
+    static func obstacle(toReading path: String) -> FileAccess.Obstacle? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor < 0 else {
+            close(descriptor)
+            return nil
+        }
+        return errno == ENOENT || errno == ENOTDIR ? nil : FileAccess.Obstacle(path: path, errno: errno)
+    }
+
     /// The number in such a file; nil when there is no file, or something else in it.
     static func process(in path: String) -> pid_t? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)

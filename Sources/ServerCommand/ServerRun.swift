@@ -133,6 +133,7 @@ struct ServerRun {
         ServiceManager.notify("READY=1")
         withExtendedLifetime(watches) { ending.wait() }
         ServiceManager.notify("STOPPING=1")
+        for watch in watches { watch.lookAtTheEnd() }
         // Watchers can see it end, and the file says so to the last.
         server.close(patience: Ending.patience)
         monitoring?.close()

@@ -120,6 +120,7 @@ struct StorageOpener {
             blobDirectory: blobs, isWritable: !isReadOnly, newFileGeneration: isReadOnly ? nil : place.generation,
             interruption: interruption, progress: progress(of: file.path))
         options.quota = file.quota
+        options.adviceWhenDisplaced = "do not restart the server: its file is still open, see its log"
         options.packCollectsGarbage = file.packCollectsGarbage
         options.packKeepsOld = file.packKeepsOld
         do throws(StorageError) {

@@ -56,8 +56,10 @@ extension FileStorage: WritableStorage {
 
     /// - Throws: `wrongState` when the file is not as this storage left it: somebody does not respect the lock.
     func requireUndisturbed(_ view: View, _ writer: FileWriter) throws(StorageError) {
-        guard FileIdentity(path: name) == view.file.identity else {
-            throw .wrongState("\(name): another file has been put in its place; close it and open it again")
+        let found = FileIdentity(path: name)
+        guard found == view.file.identity else {
+            let fate = found == nil ? "the file is gone" : "another file has been put in its place"
+            throw .wrongState("\(name): \(fate); \(options.adviceWhenDisplaced)")
         }
         let size = try view.file.size()
         guard size == view.end.position, try isUnchanged(view, size: size) else {

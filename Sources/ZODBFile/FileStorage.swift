@@ -41,6 +41,8 @@ public final class FileStorage: Storage {
         public var packCollectsGarbage = true
         /// Whether a pack leaves the file as it was as `.old`, unless it is told.
         public var packKeepsOld = true
+        /// What to do when the file was removed, renamed or replaced: for the message of a commit that is refused then.
+        package var adviceWhenDisplaced = "close it and open it again"
         /// Called at each step of a pack: for tests.
         package var packStep: (@Sendable (PackStep) throws(StorageError) -> Void)?
         /// Where its `.index` is; nil for the usual place beside it.

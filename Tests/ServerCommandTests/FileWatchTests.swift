@@ -38,6 +38,8 @@ struct FileWatchTests {
         try folder.write("another", to: "Data.fs")
         #expect(waits { watch.check() != nil })
         let text = try #require(watch.check())
+        let refused = #expect(throws: StorageError.self) { _ = try storage.begin(.init()) }
+        #expect(refused?.description.contains("put in its place; close it and open it again") == true)
         #expect(text.contains("another file has been put in the place of \(path)"))
         // What is said to be done works.
         let source = try #require(text.split(separator: "'").last { $0.hasPrefix("cp ") }?.split(separator: " ")[1])

@@ -87,6 +87,99 @@ struct InstanceTests {
         #expect(try zeoserver("stop", "-C", configuration).output == "stopped\n")
     }
 
+    @Test(
+        "whose data file was removed, renamed or replaced is not ended, and says how to save it",
+        arguments: ["removed", "renamed", "replaced"])
+    func lostData(how: String) throws {
+        #expect(try zeoserver("init", home, "127.0.0.1:\(port)").status == 0)
+        defer { _ = try? zeoserver("stop", "--force", "-C", configuration) }
+        #expect(try zeoserver("start", "-C", configuration).status == 0)
+        let path = "\(home)/var/Data.fs"
+        let process = try String(contentsOfFile: "\(home)/var/ZEO.pid", encoding: .utf8).dropLast()
+        if how == "renamed" {
+            try FileManager.default.moveItem(atPath: path, toPath: "\(home)/var/old.fs")
+        } else {
+            try FileManager.default.removeItem(atPath: path)
+        }
+        if how == "replaced" { try "FS30".write(toFile: path, atomically: true, encoding: .utf8) }
+        for command in ["restart", "stop"] {
+            let refused = try zeoserver(command, "-C", configuration)
+            #expect(refused.status == 1)
+            #expect(refused.errors.contains("nothing was done, the server goes on"))
+        }
+        let checked = try zeoserver("check", "-C", configuration)
+        #expect(checked.status == 1)
+        #expect(checked.errors.contains("do not stop the server: process \(process)"))
+        let client = try ZEOClientStorage(.host("127.0.0.1", port: port), .init(storage: "1", readOnly: false))
+        defer { client.close() }
+        let error = #expect(throws: StorageError.self) {
+            let transaction = try client.begin(.init())
+            try transaction.store([0x80, 3, 0x2e], for: .root, basedOn: .none)
+            _ = try transaction.vote()
+        }
+        #expect(error?.description.contains("do not restart the server") == true, "\(String(describing: error))")
+        let status = try zeoserver("status", "-C", configuration)
+        #expect(status.status == 1)
+        #expect(status.output.hasPrefix("running, but do not stop it: process \(process) serves \(path), and "))
+        // What is said to be done works.
+        if how == "renamed" {
+            #expect(status.output.contains("the file that is served is called \(home)/var/old.fs now: rename it back"))
+            try FileManager.default.moveItem(atPath: "\(home)/var/old.fs", toPath: path)
+            #expect(try zeoserver("restart", "-C", configuration).status == 0)
+        } else {
+            let quoted = status.output.split(separator: "'").first { $0.hasPrefix("cp ") }
+            let copy = try #require(quoted?.split(separator: " "))
+            #expect(copy[1].hasPrefix("/proc/\(process)/fd/"))
+            #expect(try Data(contentsOf: URL(filePath: String(copy[1]))) == Data("FS30".utf8))
+            #expect(try zeoserver("stop", "--force", "-C", configuration).output == "stopped\n")
+            let log = try String(contentsOfFile: "\(home)/log/zeo.log", encoding: .utf8)
+            #expect(log.contains("CRITICAL zeoserver storage 1: the server ends, and its data are lost"))
+        }
+    }
+
+    @Test("is found by the lock file when both its pid file and its data file are gone")
+    func lostBoth() throws {
+        #expect(try zeoserver("init", home, "127.0.0.1:\(port)").status == 0)
+        defer { _ = try? zeoserver("stop", "--force", "-C", configuration) }
+        #expect(try zeoserver("start", "-C", configuration).status == 0)
+        for name in ["ZEO.pid", "Data.fs"] { try FileManager.default.removeItem(atPath: "\(home)/var/\(name)") }
+        #expect(try zeoserver("start", "-C", configuration).output.hasPrefix("already running"))
+        #expect(try zeoserver("restart", "-C", configuration).status == 1)
+    }
+
+    @Test("that serves another file than the configuration names by now makes check warn of the new one")
+    func anotherFile() throws {
+        #expect(try zeoserver("init", home, "127.0.0.1:\(port)").status == 0)
+        defer { _ = try? zeoserver("stop", "-C", configuration) }
+        #expect(try zeoserver("start", "-C", configuration).status == 0)
+        try String(contentsOfFile: configuration, encoding: .utf8).replacing("Data.fs", with: "Daat.fs")
+            .write(toFile: configuration, atomically: true, encoding: .utf8)
+        let checked = try zeoserver("check", "-C", configuration)
+        #expect(checked.status == 0)
+        #expect(checked.errors.contains("warning: \(home)/var/Daat.fs does not exist, and process"))
+    }
+
+    @Test("whose pid file cannot be read is not said to be stopped")
+    func untold() throws {
+        #expect(try zeoserver("init", home, "127.0.0.1:\(port)").status == 0)
+        let path = "\(home)/var/ZEO.pid"
+        let reason: Int32
+        if geteuid() == 0 {
+            // Root may read everything that leads to a file.
+            try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: path)
+            reason = ELOOP
+        } else {
+            try FileManager.default.setAttributes([.posixPermissions: 0], ofItemAtPath: "\(home)/var")
+            reason = EACCES
+        }
+        defer { _ = try? FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: "\(home)/var") }
+        for command in ["status", "stop", "restart", "start", "reopen"] {
+            let outcome = try zeoserver(command, "-C", configuration)
+            #expect(outcome.status == 1, "\(command)")
+            #expect(outcome.errors.contains("\(path): \(String(cString: strerror(reason))): cannot tell"), "\(command)")
+        }
+    }
+
     @Test("is stopped though its configuration is wrong by now, and not restarted with that")
     func wrongByNow() throws {
         #expect(try zeoserver("init", home, "127.0.0.1:\(port)").status == 0)

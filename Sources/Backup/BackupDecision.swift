@@ -36,24 +36,29 @@ struct BackupJudge {
         }
         let size: Int
         if isQuick, let line = quickLine(of: chain) {
-            guard part.end >= line.end else { return .full(reason: Self.shrunk) }
+            guard part.end >= line.end else { return .full(reason: try reason(Self.shrunk)) }
             let range = line.start..<line.end
             guard try part.file.md5(of: range, watch, task: "comparing") == line.md5 else {
-                return .full(reason: Self.changed)
+                return .full(reason: try reason(Self.changed))
             }
             size = line.end
         } else {
             guard let total = try wholeSize(of: chain) else { return .full(reason: Self.damaged) }
-            guard part.end >= total else { return .full(reason: Self.shrunk) }
-            guard try holdsBeginning(chain, total) else { return .full(reason: Self.changed) }
+            guard part.end >= total else { return .full(reason: try reason(Self.shrunk)) }
+            guard try holdsBeginning(chain, total) else { return .full(reason: try reason(Self.changed)) }
             size = total
         }
         return size == part.end ? .nothing : .increment(from: size)
     }
 
     private static let damaged = "the backups before are not as they were written"
-    private static let shrunk = "the file is shorter than before, by a pack it seems"
-    private static let changed = "what was backed up is no more in the file, by a pack it seems"
+    private static let shrunk = "the file is shorter than before"
+    private static let changed = "what was backed up is no more in the file as it was"
+
+    /// A pack is named as the cause where one has left its mark.
+    private func reason(_ found: String) throws(StorageError) -> String {
+        try part.firstTransaction()?.status == .packed ? "\(found), by a pack it seems" : found
+    }
 
     /// How long the chain's files are together; nil when one of them is not as it was written.
     private func wholeSize(of chain: Chain) throws(StorageError) -> Int? {

@@ -86,8 +86,9 @@ extension FileStorage {
         let decision =
             options.isFull
             ? BackupDecision.full(reason: "asked for")
-            : try BackupJudge(repository: repository, part: part, watch: options.watch).decide(
-                isQuick: options.isQuick)
+            : try BackupJudge(
+                repository: repository, part: part, watch: options.watch, acceptsChange: options.acceptsOlder
+            ).decide(isQuick: options.isQuick)
         var result: BackupResult
         switch decision {
         case .nothing:

@@ -103,6 +103,11 @@ struct SourceCheckTests {
         try expectRefusal("zeoshell verify", ["--full", "--accept-older"])
         #expect(try run("backup", "$/Data.fs", "$/empty").status == 7)
         #expect(try Repository(folder.file("empty")).chains.isEmpty)
+        // In a record's data, which has no structure to go by.
+        var changed = original
+        changed[original.count - 60] ^= 1
+        try put(changed)
+        try expectRefusal("it may be damaged")
         // In what an increment would take.
         try put(original)
         try commit()

@@ -83,12 +83,14 @@ extension FileStorage {
                 has: { (tid) throws(StorageError) in try self.transactions(from: tid, through: tid).next() != nil },
                 first: { () throws(StorageError) in try part.firstTransaction() })
         }
-        let decision =
-            options.isFull
-            ? BackupDecision.full(reason: "asked for")
-            : try BackupJudge(
+        var decision = BackupDecision.full(reason: "asked for")
+        // Also before a full one that makes others superfluous.
+        if !options.isFull || (options.retention != Retention() && !options.acceptsOlder) {
+            let judged = try BackupJudge(
                 repository: repository, part: part, watch: options.watch, acceptsChange: options.acceptsOlder
             ).decide(isQuick: options.isQuick)
+            if !options.isFull { decision = judged }
+        }
         var result: BackupResult
         switch decision {
         case .nothing:

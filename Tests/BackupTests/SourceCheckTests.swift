@@ -108,6 +108,7 @@ struct SourceCheckTests {
         changed[original.count - 60] ^= 1
         try put(changed)
         try expectRefusal("it may be damaged")
+        try expectRefusal("it may be damaged", ["--full"])
         // In what an increment would take.
         try put(original)
         try commit()

@@ -27,6 +27,8 @@ struct BackupJudge {
     let repository: Repository
     let part: CommittedPart
     let watch: BackupWatch
+    /// A file that differs from a sound backup, and was not packed, is backed up all the same.
+    var acceptsChange = false
 
     /// - Parameter isQuick: compares the last chunk only, by its checksum.
     func decide(isQuick: Bool) throws(StorageError) -> BackupDecision {
@@ -36,24 +38,51 @@ struct BackupJudge {
         }
         let size: Int
         if isQuick, let line = quickLine(of: chain) {
-            guard part.end >= line.end else { return .full(reason: Self.shrunk) }
+            guard part.end >= line.end else { return .full(reason: try reason(Self.shrunk, chain)) }
             let range = line.start..<line.end
             guard try part.file.md5(of: range, watch, task: "comparing") == line.md5 else {
-                return .full(reason: Self.changed)
+                return .full(reason: try reason(Self.changed, chain))
             }
             size = line.end
         } else {
             guard let total = try wholeSize(of: chain) else { return .full(reason: Self.damaged) }
-            guard part.end >= total else { return .full(reason: Self.shrunk) }
-            guard try holdsBeginning(chain, total) else { return .full(reason: Self.changed) }
+            guard part.end >= total else { return .full(reason: try reason(Self.shrunk, chain)) }
+            guard try holdsBeginning(chain, total) else { return .full(reason: try reason(Self.changed, chain)) }
             size = total
         }
         return size == part.end ? .nothing : .increment(from: size)
     }
 
     private static let damaged = "the backups before are not as they were written"
-    private static let shrunk = "the file is shorter than before, by a pack it seems"
-    private static let changed = "what was backed up is no more in the file, by a pack it seems"
+    private static let shrunk = "the file is shorter than before"
+    private static let changed = "what was backed up is no more in the file as it was"
+
+    /// A pack is named as the cause where one has left its mark.
+    /// - Throws: `wrongState` when there is none, and the backup is as it was written: then the file is damaged.
+    private func reason(_ found: String, _ chain: Chain) throws(StorageError) -> String {
+        if try part.firstTransaction()?.status == .packed { return "\(found), by a pack it seems" }
+        guard !acceptsChange, try isSound(chain) else { return found }
+        throw .wrongState(
+            "\(part.file.path): \(found), and it was not packed: it may be damaged ('zeoshell verify' tells). Nothing was "
+                + "written or removed in \(repository.path) (--accept-older backs it up all the same)")
+    }
+
+    /// Whether every file of the chain has its checksum, and the right one.
+    private func isSound(_ chain: Chain) throws(StorageError) -> Bool {
+        guard chain.gap == nil else { return false }
+        for file in chain.files {
+            guard let facts = chain.facts[file] else { return false }
+            do throws(StorageError) {
+                let (_, md5) = try repository.measure(file, withChecksum: true) { (done) throws(StorageError) in
+                    try watch.check("comparing", done, of: facts.end - facts.start)
+                }
+                guard md5 == facts.md5 else { return false }
+            } catch .corrupt {
+                return false
+            }
+        }
+        return true
+    }
 
     /// How long the chain's files are together; nil when one of them is not as it was written.
     private func wholeSize(of chain: Chain) throws(StorageError) -> Int? {

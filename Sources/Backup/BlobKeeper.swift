@@ -137,6 +137,31 @@ final class BlobKeeper {
     }
 }
 
+extension Repository {
+    /// Copies those blobs of the newest chain again whose files are no more in the repository, where the storage still has
+    /// them; what was done, in words.
+    func bringBackBlobs(
+        of storage: any BlobStorage, _ writer: RepositoryWriter, _ options: BackupOptions
+    ) throws(StorageError) -> [String] {
+        let keeper = BlobKeeper(self, writer, options.watch, links: options.linksBlobs)
+        for file in chains.last?.files ?? [] {
+            guard let manifest = try manifest(of: file.name) else { continue }
+            for blob in manifest.blobs {
+                guard !FileSystem.exists(self.file(BlobKeeper.name(blob.oid, blob.serial))) else { continue }
+                do throws(StorageError) {
+                    try keeper.keep(blob.oid, blob.serial, of: storage)
+                } catch .unsupported {
+                    // The server keeps no blobs.
+                    return []
+                }
+            }
+        }
+        try keeper.finish()
+        let count = keeper.tally.blobs.count
+        return count == 0 ? [] : ["files of blobs were missing: \(count) copied again"]
+    }
+}
+
 /// The blobs whose records lie in a part of a Data.fs.
 struct BlobBackup {
     private let storage: FileStorage

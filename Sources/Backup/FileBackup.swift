@@ -21,6 +21,8 @@ public struct BackupOptions: Sendable {
     public var linksBlobs = false
     /// Which backups are removed afterwards.
     public var retention = Retention()
+    /// Goes on when the source has lost the end of what was backed up, or is another database.
+    public var acceptsOlder = false
     public var watch = BackupWatch()
     /// Seconds since 1970.
     package var now: @Sendable () -> Int = { Int(time(nil)) }
@@ -50,6 +52,8 @@ public struct BackupResult: Hashable, Sendable {
     public var blobCount = 0, blobBytes = 0
     /// Blobs whose files were missing.
     public var missingBlobs: [Manifest.MissingBlob] = []
+    /// The backups before have blobs, and none were looked for since nobody said where they are.
+    public var leftBlobsOut = false
     /// Files that were removed since they are too old.
     public var removed: [String] = []
     /// What was put right that an earlier run had left.
@@ -62,7 +66,8 @@ extension FileStorage {
     /// Backs the file up into the repository at `path`, a directory that is made if need be: what is committed now.
     ///
     /// The file is only read; a server may have it open and go on committing.
-    /// - Throws: `locked` when another backup runs there; `io`; `corrupt`; `interrupted`.
+    /// - Throws: `locked` when another backup runs there; `wrongState` when the file has lost the end of what was backed up,
+    ///   or is another database; `corrupt` when the file is damaged; then nothing is written or removed. `io`; `interrupted`.
     public func backUp(to path: String, _ options: BackupOptions = BackupOptions()) throws(StorageError) -> BackupResult
     {
         try Directories.make(path)
@@ -72,25 +77,45 @@ extension FileStorage {
         let repairs = try writer.tidy(try Repository(path))
         let repository = try Repository(path)
         let part = try committedPart()
-        let decision =
-            options.isFull
-            ? BackupDecision.full(reason: "asked for")
-            : try BackupJudge(repository: repository, part: part, watch: options.watch).decide(
-                isQuick: options.isQuick)
+        if !options.acceptsOlder {
+            try SourceCheck(name: name, repository: repository, watch: options.watch).require(
+                last: part.last,
+                has: { (tid) throws(StorageError) in try self.transactions(from: tid, through: tid).next() != nil },
+                first: { () throws(StorageError) in try part.firstTransaction() })
+        }
+        var decision = BackupDecision.full(reason: "asked for")
+        // Also before a full one that makes others superfluous.
+        if !options.isFull || (options.retention != Retention() && !options.acceptsOlder) {
+            let judged = try BackupJudge(
+                repository: repository, part: part, watch: options.watch, acceptsChange: options.acceptsOlder
+            ).decide(isQuick: options.isQuick)
+            if !options.isFull { decision = judged }
+        }
         var result: BackupResult
         switch decision {
         case .nothing:
             result = BackupResult(.none)
             result.last = part.last
         case .increment(let start):
+            try part.requireSound(from: start, options.watch)
             let backup = FileBackup(self, part, repository, writer, options)
             result = try backup.run(from: start, isFull: false)
         case .full(let reason):
+            try part.requireSound(from: 0, options.watch)
             let backup = FileBackup(self, part, repository, writer, options)
             result = try backup.run(from: 0, isFull: true)
             result.reason = reason
         }
         result.repairs = repairs
+        if options.includesBlobs {
+            if hasBlobDirectory {
+                result.repairs += try Repository(path).bringBackBlobs(of: self, writer, options)
+            } else {
+                result.leftBlobsOut = try repository.hasBlobs
+            }
+        }
+        // Only a new backup makes older ones superfluous.
+        guard result.kind != .none else { return result }
         result.removed = try options.retention.apply(to: try Repository(path), writer, now: options.now())
         return result
     }
@@ -142,16 +167,10 @@ private struct FileBackup {
         throw .io("\(repository.path): \(size) bytes are to be written, \(free) are free", errno: ENOSPC)
     }
 
-    /// Saves the index as of the end of what is copied; how many objects it has. A file whose index cannot be built, since
-    /// something in it is damaged, is backed up all the same.
+    /// Saves the index as of the end of what is copied; how many objects it has.
     private func writeIndex(_ name: BackupName) throws(StorageError) -> Int? {
         guard let generation = part.generation else { return nil }
-        let (indexed, index): (CommittedPart, FileIndex)
-        do throws(StorageError) {
-            (indexed, index) = try storage.committedPartWithIndex()
-        } catch .corrupt {
-            return nil
-        }
+        let (indexed, index) = try storage.committedPartWithIndex()
         guard indexed.end == part.end, indexed.file === part.file else { return nil }
         try writer.writeIndex(index, position: part.end, generation, name)
         return index.count

@@ -33,6 +33,8 @@ public struct RestoreResult: Hashable, Sendable {
     public var blobCount = 0, blobBytes = 0
     /// Blobs that were missing when the backup was made.
     public var missingBlobs: [Manifest.MissingBlob] = []
+    /// Blobs that the backup has, and that were left there, since nobody said where they go.
+    public var leftBlobCount = 0
     /// Whether the backup says what blobs there are.
     public var knowsBlobs = false
     /// Whether checksums were there to be compared, for every file.
@@ -67,6 +69,7 @@ private struct Restoration {
         try requireFree()
         let point = try repository.point(options.time)
         let limit = try limit(of: point)
+        if options.blobDirectory != nil { try requireBlobs(of: point) }
         let copy = try beginCopy()
         do throws(StorageError) {
             var result = try fill(copy, point, limit)
@@ -190,7 +193,10 @@ private struct Restoration {
             blobs += manifest.blobs.filter { $0.serial <= point.through ?? .latest }
             result.missingBlobs += manifest.missingBlobs.filter { $0.serial <= point.through ?? .latest }
         }
-        guard let directory = options.blobDirectory else { return }
+        guard let directory = options.blobDirectory else {
+            result.leftBlobCount = blobs.count
+            return
+        }
         let part = directory + ".part"
         try Directories.removeTree(part)
         try Directories.make(part)
@@ -212,6 +218,21 @@ private struct Restoration {
             try? Directories.removeTree(part)
             throw error
         }
+    }
+
+    /// - Throws: `wrongState` with a list when the repository has lost files of blobs.
+    private func requireBlobs(of point: RestorePoint) throws(StorageError) {
+        var lost: [String] = []
+        for file in point.chain.files {
+            guard let manifest = try repository.manifest(of: file.name) else { continue }
+            for blob in manifest.blobs where blob.serial <= point.through ?? .latest {
+                let name = BlobKeeper.name(blob.oid, blob.serial)
+                if !FileSystem.exists(repository.file(name)) { lost.append(name) }
+            }
+        }
+        guard !lost.isEmpty else { return }
+        let shown = lost.prefix(20).joined(separator: ", ") + (lost.count > 20 ? ", …" : "")
+        throw .wrongState("\(repository.path): files of blobs are missing, \(lost.count) of them: \(shown)")
     }
 
     private func restore(_ blob: Manifest.Blob, to directory: String) throws(StorageError) {

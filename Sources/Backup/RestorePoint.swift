@@ -81,6 +81,9 @@ extension Repository {
         guard size >= TransactionHeader.fixedSize + 8 else { return nil }
         let trailer = try file.bytes(at: size - 8, count: 8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         guard trailer <= UInt64(size - 8), trailer >= UInt64(TransactionHeader.fixedSize) else { return nil }
-        return TransactionID(bytes: try file.bytes(at: size - 8 - Int(trailer), count: 8))
+        let header = try file.bytes(at: size - 8 - Int(trailer), count: 16)
+        // The head has the same length, or the file is not as it was written.
+        guard header.suffix(8).reduce(UInt64(0), { $0 << 8 | UInt64($1) }) == trailer else { return nil }
+        return TransactionID(bytes: Array(header.prefix(8)))
     }
 }

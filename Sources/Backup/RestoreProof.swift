@@ -18,7 +18,7 @@ extension Repository {
         var options = RestoreOptions()
         (options.time, options.watch) = (time, watch)
         let point = try point(time)
-        if try hasBlobs(point.chain) { options.blobDirectory = "\(folder)/blobs" }
+        if try hasBlobs(in: point.chain) { options.blobDirectory = "\(folder)/blobs" }
         let output = "\(folder)/Data.fs"
         var result = VerificationResult()
         do throws(StorageError) {
@@ -35,7 +35,17 @@ extension Repository {
         return result
     }
 
-    private func hasBlobs(_ chain: Chain) throws(StorageError) -> Bool {
+    /// Whether a backup has blobs.
+    var hasBlobs: Bool {
+        get throws(StorageError) {
+            for chain in chains {
+                if try hasBlobs(in: chain) { return true }
+            }
+            return false
+        }
+    }
+
+    private func hasBlobs(in chain: Chain) throws(StorageError) -> Bool {
         for file in chain.files {
             if let manifest = try manifest(of: file.name), !manifest.blobs.isEmpty { return true }
         }

@@ -14,7 +14,8 @@ extension CopyableStorage {
     /// It is the same database, transaction for transaction; the bytes are others, since a revision that only points back to
     /// an older one is written out.
     /// - Parameter generation: the Python of the site: what the new file's magic says.
-    /// - Throws: `unsupported` when the server cannot list its transactions; `connection`; what the backup of a file throws.
+    /// - Throws: `unsupported` when the server cannot list its transactions; `wrongState` when it has lost the end of
+    ///   what was backed up, or has another database, and nothing was written or removed; `connection`; what the backup of a file throws.
     public func backUpTransactions(
         to path: String, generation: PythonGeneration, _ options: BackupOptions = BackupOptions()
     ) throws(StorageError) -> BackupResult {
@@ -24,6 +25,14 @@ extension CopyableStorage {
         let writer = RepositoryWriter(path, gate: options.gate)
         let repairs = try writer.tidy(try Repository(path))
         let repository = try Repository(path)
+        if !options.acceptsOlder {
+            try SourceCheck(name: name, repository: repository, watch: options.watch).require(
+                last: try lastTransaction(),
+                has: { (tid) throws(StorageError) in try self.transactions(from: tid, through: tid).next() != nil },
+                first: { () throws(StorageError) in
+                    try self.contents(from: nil, through: .latest).next()?.transaction
+                })
+        }
         let backup = ServerBackup(self, repository, writer, options, generation)
         var result: BackupResult
         switch try backup.decide() {
@@ -36,6 +45,11 @@ extension CopyableStorage {
             result.reason = reason
         }
         result.repairs = repairs
+        if options.includesBlobs, let blobs = self as? any BlobStorage {
+            result.repairs += try Repository(path).bringBackBlobs(of: blobs, writer, options)
+        }
+        // Only a new backup makes older ones superfluous.
+        guard result.kind != .none else { return result }
         result.removed = try options.retention.apply(to: try Repository(path), writer, now: options.now())
         return result
     }

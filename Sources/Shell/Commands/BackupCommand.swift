@@ -25,7 +25,10 @@ struct BackupCommand: ShellCommand {
         A Data.fs is only read: a server may go on committing to it. Of a server all transactions are asked for, one by one;
         that takes longer, and makes another file than the server's own, so the two kinds do not continue each other.
 
-        Exit codes: 0 also when there was nothing new, 1 when files of blobs were missing.
+        A source that is damaged, that has lost the end of what was backed up before, or is another database, is not backed
+        up, and no backup is removed: exit code 7. --accept-older goes on all the same, unless it is damaged.
+
+        Exit codes: 0 also when there was nothing new, 1 when files of blobs were missing, 7 see above.
         """
     static let examples = [
         CommandExample("zeoshell backup /srv/Data.fs /backup/site --keep 2", "every night, from cron"),
@@ -48,6 +51,10 @@ struct BackupCommand: ShellCommand {
         name: .customLong("keep-days"),
         help: ArgumentHelp("Afterwards keep what states of so many days need.", valueName: "days"))
     var keepDays: Int?
+    @Flag(
+        name: .customLong("accept-older"),
+        help: "Go on when the source ends before the last backup, or is another database.")
+    var acceptsOlder = false
     @Flag(name: .customLong("no-blobs"), help: "Leave blobs out.") var leavesBlobsOut = false
     @Flag(name: .customLong("link-blobs"), help: "Make blobs second names of the storage's files, not copies.")
     var linksBlobs = false
@@ -84,6 +91,10 @@ struct BackupCommand: ShellCommand {
             } while !isFirst && result.kind == .none
             isFirst = false
             for repair in result.repairs { messages.append(Report.Message("\(directory): \(repair)")) }
+            if result.leftBlobsOut {
+                messages.append(
+                    Report.Message("blobs were left out, which backups before have: --blob-dir says where they are"))
+            }
             if !result.missingBlobs.isEmpty {
                 isNegative = true
                 messages.append(Self.message(of: result.missingBlobs))
@@ -113,6 +124,7 @@ struct BackupCommand: ShellCommand {
         options.isCompressed = isCompressed
         options.includesBlobs = !leavesBlobsOut
         options.linksBlobs = linksBlobs
+        options.acceptsOlder = acceptsOlder
         options.retention = Retention(chains: keep, days: keepDays)
         options.watch = BackupWatch(interruption: session.interruption, progress: session.backupProgress)
         return options

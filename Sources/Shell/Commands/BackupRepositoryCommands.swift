@@ -8,6 +8,7 @@ struct BackupVerifyCommand: ShellCommand {
     static let summary = "look whether backups are sound, or prove it by a restore"
     static let synopsis = "[--quick] [--restore [--at WHEN]] DIR"
     static let group = CommandGroup.backup
+    static let isJob = true
     static let scope = CommandScope.withoutStorage
     static let operands: [OperandKind] = [.file]
     static let discussion = """
@@ -88,6 +89,7 @@ struct BackupRestoreCommand: ShellCommand {
     static let summary = "write the Data.fs of a backup, as of any time, with its blobs"
     static let synopsis = "[--at WHEN | -D DATE] [--blob-dir BLOBS] [--force] DIR OUT"
     static let group = CommandGroup.backup
+    static let isJob = true
     static let scope = CommandScope.withoutStorage
     static let operands: [OperandKind] = [.file, .file]
     static let discussion = """
@@ -171,6 +173,11 @@ struct BackupRestoreCommand: ShellCommand {
         var messages: [Report.Message] = []
         if !result.isVerified {
             messages.append(Report.Message("not all files have a checksum to be compared with", severity: .warning))
+        }
+        if result.leftBlobCount > 0 {
+            messages.append(
+                Report.Message(
+                    "\(counted(result.leftBlobCount, "blob")) left in the backup: --blob-dir DIR restores them"))
         }
         if blobDirectory != nil, !result.knowsBlobs {
             messages.append(

@@ -85,9 +85,10 @@ struct CheckCommand: ShellCommand {
             result.add(.unknown, "\(name)warning and \(name)critical cannot be judged: \(why)")
         }
         if backup == nil { tell("--backup-", [backupWarning, backupCritical], "--backup DIR is missing") }
-        if storage is any RemoteStorage {
-            tell("--pack-", [packWarning, packCritical], "they are for a Data.fs, not for a server")
-        } else {
+        if !(storage is any TransactionLogStorage) {
+            tell("--pack-", [packWarning, packCritical], "the storage does not list its transactions")
+        }
+        if !(storage is any RemoteStorage) {
             tell("--", [warning, critical], "they are for a server's answer, and this is a file")
             tell("--lock-", [lockWarning, lockCritical], "they are for a server, and this is a file")
             tell("--waiting-", [waitingWarning, waitingCritical], "they are for a server, and this is a file")
@@ -129,7 +130,14 @@ struct CheckCommand: ShellCommand {
             if objects == 0 { result.addEmpty() }
         }
         if let information { lookAtServer(information, session, &result) }
-        if !isRemote, packWarning != nil || packCritical != nil { try lookForPack(storage, session, &result) }
+        if packWarning != nil || packCritical != nil {
+            do {
+                try lookForPack(storage, session, &result)
+            } catch StorageError.unsupported(let what) {
+                // A server of a generation that cannot; the storage may be as it should.
+                result.add(.unknown, "--pack-warning and --pack-critical cannot be judged: \(what)")
+            }
+        }
         if let backup { try lookForBackup(backup, session, &result) }
     }
 

@@ -75,10 +75,18 @@ extension Defect {
         switch kind {
         case .fileHeader: "restore the file from a backup, or set the first four bytes on a copy"
         case .transaction, .transactionEnd, .record:
-            "stop writing; restore from a backup, or copy what is left: everything outside the place named is readable"
+            "stop writing, and restore a backup ('backup restore'); without one, 'log' shows which transactions there are,"
+                + " and fsrecover of Python's ZODB copies what is left"
         case .tail:
-            severity == .note
-                ? nil : "nothing committed is lost; opening it for writing moves these bytes aside, or cuts them off"
+            switch severity {
+            case .note: nil
+            case .warning:
+                "an unfinished commit, or the end of a copy that was cut short: compare with a backup; opening it for"
+                    + " writing moves these bytes aside, or cuts them off"
+            case .damage:
+                "stop writing, and restore a backup ('backup restore') or copy the file again; what was committed before"
+                    + " this place is there"
+            }
         case .transactionOrder: "reads still work; look at the clock, and copy the database to get ascending tids"
         case .transactionStatus: "it is read as a normal transaction; a pack writes a status that is known"
         case .transactionTime:

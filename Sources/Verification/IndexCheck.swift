@@ -11,6 +11,10 @@ struct IndexCheck {
     /// What is wrong with it; nothing when there is none.
     func run(into list: inout DefectList) throws(StorageError) {
         let path = IndexFile.path(forDataFile: survey.file.path)
+        if let tail = survey.tail, let covered = try IndexFile.committedEnd(behind: tail, in: survey.file) {
+            list.addLostEnd(tail, "the .index knows \(covered) bytes, the file has \(survey.size)")
+            return
+        }
         switch try IndexFile.read(path) {
         case .unusable("there is none"): return
         case .unusable(let reason):
@@ -52,5 +56,19 @@ struct IndexCheck {
             }
         }
         return nil
+    }
+}
+
+extension DefectList {
+    /// Of what lies behind the last complete transaction it turned out that it had been committed.
+    fileprivate mutating func addLostEnd(_ tail: FileTail, _ proof: String) {
+        let what = "committed transactions are gone: \(proof); after the last transaction: \(tail)"
+        let damage = Defect(.tail, .damage, offset: tail.position, what)
+        guard let place = defects.lastIndex(where: { $0.kind == .tail && $0.offset == tail.position }) else {
+            return add(damage)
+        }
+        severities[defects[place].severity, default: 0] -= 1
+        severities[.damage, default: 0] += 1
+        defects[place] = damage
     }
 }

@@ -79,6 +79,12 @@ struct ChunkedIndexReader: ~Copyable {
         }
     }
 
+    /// The position alone, whatever is behind it; nil when it is damaged or has another form.
+    mutating func coveredEnd() throws(StorageError) -> Int? {
+        guard size > 0, try beginsWithNumber() else { return nil }
+        return try position()
+    }
+
     // MARK: Chunks
 
     /// What comes before a bucket's bytes.

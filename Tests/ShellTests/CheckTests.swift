@@ -47,6 +47,49 @@ struct CheckTests {
             try run("check", SampleData.path("tails/tail-bad-redundant-length.fs"), status: 2).output.contains("3871"))
     }
 
+    @Test("A file that is cut off is critical when its .index knows more, and a warning otherwise; so is an empty one.")
+    func ends() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "ends-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let bytes = try SampleData.bytes("index/index-zodb6.fs")
+        let (file, index) = (folder.appending(path: "Data.fs"), folder.appending(path: "Data.fs.index"))
+        try Data(bytes.prefix(bytes.count / 2)).write(to: file)
+        #expect(try run("check", file.path, status: 1).output.contains("a copy that was cut short"))
+        try Data(SampleData.bytes("index/index-zodb6.fs.index")).write(to: index)
+        #expect(try run("check", file.path, status: 2).output.contains("the .index knows \(bytes.count) bytes"))
+        #expect(try run("verify", file.path, status: 1).output.contains("damage"))
+        try Data(bytes).write(to: file)
+        _ = try run("check", file.path, status: 0)
+        try Data(bytes.prefix(4)).write(to: file)
+        #expect(try run("check", file.path, status: 1).output.contains("the database is empty"))
+        try Data().write(to: file)
+        #expect(try run("check", file.path, status: 2).output.contains("0 bytes"))
+    }
+
+    @Test("A record's header is looked at in all of the last transactions, and damage in it is critical.")
+    func recordDamage() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "record-\(UUID().uuidString).fs")
+        defer { try? FileManager.default.removeItem(at: file) }
+        var bytes = try SampleData.bytes("fs/zope5.fs")
+        // The first record's transaction pointer: the farthest from the end.
+        let strings = stride(from: 4 + 17, to: 4 + 23, by: 2).map { Int(bytes[$0]) << 8 | Int(bytes[$0 + 1]) }
+        let record = 4 + 23 + strings.reduce(0, +)
+        #expect(bytes[(record + 24)..<(record + 32)].elementsEqual([0, 0, 0, 0, 0, 0, 0, 4]))
+        bytes[record + 31] = 0
+        try Data(bytes).write(to: file)
+        #expect(try run("check", file.path, status: 2).output.contains("transaction of a record"))
+    }
+
+    @Test("A limit that cannot be judged is unknown, in words.")
+    func uselessLimits() throws {
+        let file = SampleData.path("fs/zope5.fs")
+        for limit in ["--backup-critical", "--critical", "--lock-warning"] {
+            #expect(try run("check", file, limit, "1d", status: 3).output.hasPrefix("ZODB UNKNOWN - "))
+        }
+        #expect(try run("check", "./nowhere-zeo.sock", status: 2).output.hasPrefix("ZODB CRITICAL - "))
+    }
+
     @Test("OpenMetrics has a type for each figure, the storage as its label, and an end; JSON is an object.")
     func formats() throws {
         let file = SampleData.path("fs/zope5.fs")

@@ -56,6 +56,14 @@ struct DumpTests {
         #expect(try Scratch().dump(SampleData.path("fs/\(name).fs")) == Self.captured(name))
     }
 
+    @Test("without a transaction in them are refused, and leave no file")
+    func empty() throws {
+        let scratch = try Scratch()
+        let run = try scratch.shell("\"$z\" load-dump new.fs < /dev/null")
+        #expect(run.status == 7 && run.errors.contains("no transaction in it"), "\(run)")
+        #expect(scratch.names.isEmpty)
+    }
+
     @Test("of hashes alone too")
     func hashes() throws {
         #expect(try Scratch().dump(SampleData.path("fs/zope5.fs"), "--hash-only") == Self.captured("zope5.hashes"))

@@ -87,6 +87,27 @@ struct DamageTests {
         #expect(result.figure("transactions") == (whole.figure("transactions") ?? 0) - 1)
     }
 
+    @Test("A missing end is damage when the .index file knows of it; a tail that it does not know is a warning.")
+    func lostEnd() throws {
+        let folder = try ScratchFolder()
+        let bytes = try SampleData.bytes("index/index-zodb6.fs")
+        let path = try folder.write(Array(bytes.prefix(bytes.count / 2)))
+        let alone = try verify(path, .structure)
+        #expect(alone.findings.map(\.kind) == [.tail] && alone.list.damageCount == 0)
+        #expect(alone.findings.first?.advice?.contains("compare with a backup") == true)
+        let index = try folder.copy("index/index-zodb6.fs.index", to: "Data.fs.index")
+        let known = try verify(path, .structure)
+        #expect(known.findings.map(\.kind) == [.tail])
+        #expect(known.list.damageCount == 1 && known.list.findingCount == 1)
+        let proof = "the .index knows \(bytes.count) bytes, the file has \(bytes.count / 2);"
+        let what = try #require(known.findings.first).what
+        #expect(what.hasPrefix("committed transactions are gone: \(proof)"), "\(what) \(index)")
+        // A crash in a commit: the index covers what is whole.
+        try folder.write(bytes + bytes[4..<100])
+        let crashed = try verify(path, .structure)
+        #expect(crashed.findings.map(\.severity) == [.warning], "\(crashed.findings)")
+    }
+
     @Test("An .index file that has an object at the wrong place is told, whatever ZODB thinks of it.")
     func wrongIndex() throws {
         let folder = try ScratchFolder()

@@ -58,6 +58,9 @@ struct CheckResult {
         self.status = max(self.status, status)
     }
 
+    /// Nobody watches an empty database on purpose.
+    mutating func addEmpty() { add(.warning, "the database is empty: is the path right?") }
+
     /// A figure, with the limits above which it is a warning, or critical.
     mutating func measure(
         _ name: String, _ value: Double, _ unit: Unit, _ label: String, _ warning: Double?, _ critical: Double?,

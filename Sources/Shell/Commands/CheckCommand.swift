@@ -58,9 +58,10 @@ struct CheckCommand: ShellCommand {
             let failure = ShellFailure(error)
             if failure.exitCode == .interrupted { throw error }
             // A file that is not there, or that one may not read, is the check's own trouble; the rest is the storage's.
-            let status = failure.exitCode == .environment && session.address?.dataFile != nil
+            let isFile = session.address?.dataFile != nil && !isMissingSocket(session)
+            let isOwn = failure.exitCode == .environment && isFile
             result.add(
-                status ? .unknown : .critical,
+                isOwn ? .unknown : .critical,
                 [failure.place, failure.what].compactMap { $0 }.joined(separator: ": "))
         }
         let text = format == .openmetrics ? result.openMetrics : result.nagiosLine
@@ -71,9 +72,37 @@ struct CheckCommand: ShellCommand {
         }
     }
 
+    /// Whether the address is by its name a server's socket, and nothing is there: the server does not run.
+    private func isMissingSocket(_ session: Session) -> Bool {
+        guard let path = session.address?.dataFile, !FileKind.exists(path) else { return false }
+        return path.split(separator: "/").last?.lowercased().contains("sock") ?? false
+    }
+
+    /// A limit that is never compared with anything would be OK for ever.
+    private func tellUselessLimits(_ storage: any Storage, _ result: inout CheckResult) {
+        func tell(_ name: String, _ limits: [Any?], _ why: String) {
+            guard limits.contains(where: { $0 != nil }) else { return }
+            result.add(.unknown, "\(name)warning and \(name)critical cannot be judged: \(why)")
+        }
+        if backup == nil { tell("--backup-", [backupWarning, backupCritical], "--backup DIR is missing") }
+        if !(storage is any TransactionLogStorage) {
+            tell("--pack-", [packWarning, packCritical], "the storage does not list its transactions")
+        }
+        if !(storage is any RemoteStorage) {
+            tell("--", [warning, critical], "they are for a server's answer, and this is a file")
+            tell("--lock-", [lockWarning, lockCritical], "they are for a server, and this is a file")
+            tell("--waiting-", [waitingWarning, waitingCritical], "they are for a server, and this is a file")
+        }
+    }
+
     private func look(_ session: Session, _ result: inout CheckResult) throws {
         let start = ContinuousClock.now
+        if let path = session.address?.dataFile, FileKind(ofPath: path) == .file, FileEndCheck.size(path) == 0 {
+            result.add(.critical, "the file is empty: 0 bytes")
+            return
+        }
         let storage = try session.openAimed()
+        tellUselessLimits(storage, &result)
         let last = try storage.lastTransaction()
         if let remote = storage as? any RemoteStorage {
             _ = try remote.ping()
@@ -98,9 +127,17 @@ struct CheckCommand: ShellCommand {
         }
         if let objects = information?.objectCount {
             result.measure("objects", Double(objects), .count, "objects", nil, nil)
+            if objects == 0 { result.addEmpty() }
         }
         if let information { lookAtServer(information, session, &result) }
-        if packWarning != nil || packCritical != nil { try lookForPack(storage, session, &result) }
+        if packWarning != nil || packCritical != nil {
+            do {
+                try lookForPack(storage, session, &result)
+            } catch StorageError.unsupported(let what) {
+                // A server of a generation that cannot; the storage may be as it should.
+                result.add(.unknown, "--pack-warning and --pack-critical cannot be judged: \(what)")
+            }
+        }
         if let backup { try lookForBackup(backup, session, &result) }
     }
 

@@ -18,9 +18,9 @@ struct LoadDumpCommand: ShellCommand {
     static let isJob = true
     static let discussion = """
         Reads what 'dump' or 'zodb dump' has written, from standard input when no file is named, and compares every
-        record with its hash. Transactions keep their tids. A new file appears when it is whole, or not at all; an
-        existing one is touched with --append only, and its last transaction must be older than the first of the dump:
-        each transaction is then written as a whole.
+        record with its hash. Transactions keep their tids. A new file appears when it is whole, or not at all, and none
+        is made of a dump without a transaction; an existing one is touched with --append only, and its last transaction
+        must be older than the first of the dump: each transaction is then written as a whole.
         A dump does not say which Python wrote the records: --python 2 makes a file for Python 2.
         """
     static let examples = [
@@ -60,6 +60,12 @@ struct LoadDumpCommand: ShellCommand {
             let file = try NewDataFile(target, for: generation, interruption: session.interruption)
             try restoration.restore(
                 from: &reader, into: file.storage, interruption: session.interruption, progress: report)
+            // Half of a pipe that failed, most likely; a database without a root object is of no use to anybody.
+            guard restoration.transactionCount > 0 else {
+                throw ShellFailure(
+                    "empty-dump", .data, at: input.name, "no transaction in it: was the dump made?",
+                    advice: "no file was made; 'dump' says why when it fails")
+            }
             try file.finish()
         }
         return result(restoration)

@@ -73,9 +73,9 @@ struct InteractiveTests {
     func completion() throws {
         let shell = try Shell()
         try shell.waitForPrompt()
-        shell.terminal.send("lo\t")
-        try shell.terminal.waitForLine("\(Shell.prompt) log")
-        shell.terminal.send("--unt\t")
+        shell.terminal.send("refr\t")
+        try shell.terminal.waitForLine("\(Shell.prompt) refresh")
+        shell.terminal.send("\u{15}log --unt\t")
         try shell.terminal.waitForLine("\(Shell.prompt) log --until")
         shell.terminal.send("yes\t")
         try shell.terminal.waitForLine("\(Shell.prompt) log --until yesterday")

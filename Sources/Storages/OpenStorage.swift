@@ -22,6 +22,16 @@ public struct OpeningOptions: Hashable, Sendable {
     public var clientLabel: String?
     /// Of a backup, the last transaction to be seen; nil for its newest state.
     public var moment: TransactionID?
+    /// What to log in with where a server asks for it.
+    public var login: Login?
+    /// nil: no TLS.
+    public var tls: TLSSettings?
+    /// `user@host`: the server is reached through the system's `ssh` to there, its address as seen from there.
+    public var tunnel: String?
+    /// nil: what was loaded is kept in memory only.
+    public var cache: CacheSettings?
+    /// Whether a server that lets nobody write will do, until one is found that does.
+    public var fallsBackToReading = false
 
     public init(
         storageName: String? = nil, timeout: Double? = nil, blobDirectory: String? = nil, isWritable: Bool = false,

@@ -1,0 +1,57 @@
+/// Who we are to a server that asks for a name and a password: servers up to ZEO 4 can.
+public struct Login: Hashable, Sendable {
+    public var user: String
+    public var password: String
+    /// The realm that the server has to name; nil: whatever it names.
+    public var realm: String?
+
+    public init(user: String, password: String, realm: String? = nil) {
+        self.user = user
+        self.password = password
+        self.realm = realm
+    }
+}
+
+/// How to speak TLS to a server: servers from ZEO 5 on can, and want a certificate of every client.
+public struct TLSSettings: Hashable, Sendable {
+    /// Our certificate, with those between it and its authority: the path of a PEM file.
+    public var certificate: String?
+    /// Its private key: the path of a PEM file; nil when it is in the certificate's file.
+    public var key: String?
+    /// What the key is encrypted with, if it is.
+    public var passphrase: String?
+    /// The authorities that may vouch for the server: a PEM file, or a directory of them; nil: those of the system.
+    public var authorities: String?
+    /// The name that the server's certificate has to have; nil: the host of the address.
+    public var serverName: String?
+    /// Whether the name is looked at.
+    public var checksServerName: Bool
+
+    public init(
+        certificate: String? = nil, key: String? = nil, passphrase: String? = nil, authorities: String? = nil,
+        serverName: String? = nil, checksServerName: Bool = true
+    ) {
+        self.certificate = certificate
+        self.key = key
+        self.passphrase = passphrase
+        self.authorities = authorities
+        self.serverName = serverName
+        self.checksServerName = checksServerName
+    }
+}
+
+/// What is kept of a server's objects from one run to the next.
+public struct CacheSettings: Hashable, Sendable {
+    /// ZEO's default, in bytes.
+    public static let defaultSize = 20 << 20
+
+    /// The path of the cache file, in ZEO's own format.
+    public var file: String
+    /// How large the file is, in bytes.
+    public var size: Int
+
+    public init(file: String, size: Int = defaultSize) {
+        self.file = file
+        self.size = size
+    }
+}

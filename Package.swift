@@ -110,7 +110,7 @@ let package = Package(
             ], swiftSettings: settings),
         .testTarget(name: "ByteCodingTests", dependencies: ["ByteCoding"], swiftSettings: settings),
         .target(
-            name: "TestSupport", dependencies: ["ObjectGraph", "Pickle", "ZEOProtocol", "ZODB"],
+            name: "TestSupport", dependencies: ["ByteCoding", "ObjectGraph", "Pickle", "ZEOProtocol", "ZODB"],
             path: "Tests/TestSupport", exclude: ["python"],
             swiftSettings: settings),
         .testTarget(

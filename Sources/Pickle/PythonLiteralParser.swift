@@ -1,3 +1,5 @@
+internal import ByteCoding
+
 /// Text that should be a Python literal and is none.
 public struct PythonLiteralError: Error, Hashable, Sendable {
     public let reason: String
@@ -192,16 +194,12 @@ public struct PythonLiteralParser {
         _ letter: UInt8, bytes: Bool, into result: inout [UInt8]
     ) throws(PythonLiteralError) {
         offset += 1
+        if let byte = PythonEscape.byte(for: letter) {
+            result.append(byte)
+            return
+        }
         switch letter {
         case UInt8(ascii: "\n"): break
-        case UInt8(ascii: "\\"), UInt8(ascii: "'"), UInt8(ascii: "\""): result.append(letter)
-        case UInt8(ascii: "a"): result.append(7)
-        case UInt8(ascii: "b"): result.append(8)
-        case UInt8(ascii: "t"): result.append(9)
-        case UInt8(ascii: "n"): result.append(10)
-        case UInt8(ascii: "v"): result.append(11)
-        case UInt8(ascii: "f"): result.append(12)
-        case UInt8(ascii: "r"): result.append(13)
         case UInt8(ascii: "x"): try append(try hexadecimal(digits: 2), bytes: bytes, to: &result)
         case UInt8(ascii: "u") where !bytes: try append(try hexadecimal(digits: 4), bytes: false, to: &result)
         case UInt8(ascii: "U") where !bytes: try append(try hexadecimal(digits: 8), bytes: false, to: &result)

@@ -1,3 +1,5 @@
+internal import ByteCoding
+
 /// The arguments of the text opcodes of protocol 0: lines that must be understood, not only stepped over.
 enum TextArgument {
     typealias Bytes = UnsafeBufferPointer<UInt8>
@@ -71,15 +73,11 @@ enum TextArgument {
                 continue
             }
             guard let escape = rest.popFirst() else { return nil }
+            if let byte = PythonEscape.byte(for: escape) {
+                result.append(byte)
+                continue
+            }
             switch escape {
-            case UInt8(ascii: "n"): result.append(10)
-            case UInt8(ascii: "t"): result.append(9)
-            case UInt8(ascii: "r"): result.append(13)
-            case UInt8(ascii: "a"): result.append(7)
-            case UInt8(ascii: "b"): result.append(8)
-            case UInt8(ascii: "f"): result.append(12)
-            case UInt8(ascii: "v"): result.append(11)
-            case UInt8(ascii: "\\"), UInt8(ascii: "'"), UInt8(ascii: "\""): result.append(escape)
             case UInt8(ascii: "x"):
                 guard let value = hexadecimal(&rest, digits: 2) else { return nil }
                 result.append(UInt8(truncatingIfNeeded: value))

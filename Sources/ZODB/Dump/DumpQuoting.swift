@@ -1,3 +1,5 @@
+internal import ByteCoding
+
 /// Bytes between double quotes, as a dump has them: printable characters as they are, everything else escaped.
 ///
 /// `\\`, `\"`, `\n`, `\r`, `\t`, and `\xNN` for any other byte: for those of a character that is not printable, and for
@@ -82,21 +84,15 @@ enum DumpQuoting {
                 continue
             }
             guard let escape = rest.popFirst() else { return nil }
-            switch escape {
-            case quote, backslash: bytes.append(escape)
-            case UInt8(ascii: "n"): bytes.append(10)
-            case UInt8(ascii: "r"): bytes.append(13)
-            case UInt8(ascii: "t"): bytes.append(9)
-            case UInt8(ascii: "a"): bytes.append(7)
-            case UInt8(ascii: "b"): bytes.append(8)
-            case UInt8(ascii: "v"): bytes.append(11)
-            case UInt8(ascii: "f"): bytes.append(12)
-            case UInt8(ascii: "x"):
+            if escape == UInt8(ascii: "x") {
                 guard let high = rest.popFirst(), let low = rest.popFirst(),
                     let value = UInt8(String(decoding: [high, low], as: UTF8.self), radix: 16)
                 else { return nil }
                 bytes.append(value)
-            default: return nil
+            } else if let byte = PythonEscape.byte(for: escape) {
+                bytes.append(byte)
+            } else {
+                return nil
             }
         }
         return bytes

@@ -39,7 +39,7 @@ let package = Package(
         .executableTarget(
             name: "zeobench",
             dependencies: [
-                "Pickle", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile",
+                "Backup", "Pickle", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         .systemLibrary(name: "CLibEdit", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),

@@ -15,6 +15,8 @@ struct BlobTally: Sendable {
     var missing: [Manifest.MissingBlob] = []
     /// In files that were not in the repository yet.
     var copiedBytes = 0
+    /// Files of the repository that had another content than when they were written, and have been written again.
+    var healedCount = 0
 }
 
 /// The blobs of a repository: one directory for all backups, in the layout of a storage's own, since a blob never changes.
@@ -30,6 +32,8 @@ final class BlobKeeper {
     private let watch: BackupWatch
     /// Blobs become second names of the storage's files.
     private let links: Bool
+    /// What is there already is read, and compared with its checksum.
+    private let checksContents: Bool
     private let repository: Repository
     /// What earlier backups say of blobs; read when the first is found to be there already.
     private var known: [Key: Manifest.Blob]?
@@ -37,8 +41,9 @@ final class BlobKeeper {
     private var touched: Set<String> = []
     private(set) var tally = BlobTally()
 
-    init(_ repository: Repository, _ writer: RepositoryWriter, _ watch: BackupWatch, links: Bool) {
-        (self.repository, self.writer, self.watch, self.links) = (repository, writer, watch, links)
+    init(_ repository: Repository, _ writer: RepositoryWriter, _ options: BackupOptions) {
+        (self.repository, self.writer, watch) = (repository, writer, options.watch)
+        (links, checksContents) = (options.linksBlobs, options.isFull)
         tally.wereLookedFor = true
     }
 
@@ -60,15 +65,26 @@ final class BlobKeeper {
     }
 
     /// Keeps the blob that `storage` has.
-    func keep(_ oid: ObjectID, _ serial: TransactionID, of storage: any BlobStorage) throws(StorageError) {
+    /// - Parameter lost: what an earlier backup says of it, when its file is no more in the repository.
+    /// - Throws: `corrupt` when the storage's file is not what was backed up before.
+    func keep(
+        _ oid: ObjectID, _ serial: TransactionID, of storage: any BlobStorage, lost: Manifest.Blob? = nil
+    ) throws(StorageError) {
         try watch.interruption?.check()
         let name = Self.name(oid, serial)
-        if let size = try size(of: name), let blob = try known(Key(oid: oid, serial: serial)), blob.size == size {
-            tally.blobs.append(blob)
-            return
+        var (expected, isDamaged) = (lost, false)
+        if let size = try size(of: name), let blob = try known(Key(oid: oid, serial: serial)) {
+            isDamaged = blob.size != size
+            if !isDamaged, checksContents { isDamaged = try checksum(of: DataFile(writer.file(name))) != blob.sha256 }
+            guard isDamaged else {
+                tally.blobs.append(blob)
+                return
+            }
+            expected = blob
         }
         do throws(StorageError) {
-            tally.blobs.append(try copy(oid, serial, storage, to: name))
+            tally.blobs.append(try copy(oid, serial, storage, to: name, expected))
+            if isDamaged { tally.healedCount += 1 }
         } catch .noBlob, .noSuchObject {
             // A server says of a missing file that the object is.
             tally.missing.append(Manifest.MissingBlob(oid: oid, serial: serial))
@@ -85,20 +101,28 @@ final class BlobKeeper {
         }
     }
 
-    private func copy(
-        _ oid: ObjectID, _ serial: TransactionID, _ storage: any BlobStorage, to name: String
-    ) throws(StorageError) -> Manifest.Blob {
+    private func checksum(of file: DataFile) throws(StorageError) -> String {
         var hash = SHA256()
+        try file.forEachChunk(of: 0..<file.size()) { (bytes, _) throws(StorageError) in
+            try watch.interruption?.check()
+            unsafe hash.update(bytes)
+        }
+        return Hexadecimal.text(hash.digest)
+    }
+
+    private func copy(
+        _ oid: ObjectID, _ serial: TransactionID, _ storage: any BlobStorage, to name: String,
+        _ expected: Manifest.Blob?
+    ) throws(StorageError) -> Manifest.Blob {
         var size = 0
+        let sha256: String
         let temporary = "blob"
         if links, let path = try storage.blobPath(oid, serial: serial), try writer.link(path, as: temporary) {
             let file = try DataFile(path)
             size = try file.size()
-            try file.forEachChunk(of: 0..<size) { (bytes, _) throws(StorageError) in
-                try watch.interruption?.check()
-                unsafe hash.update(bytes)
-            }
+            sha256 = try checksum(of: file)
         } else {
+            var hash = SHA256()
             let contents = try storage.blob(oid, serial: serial)
             let file = try writer.begin(temporary)
             while let chunk = try contents.next() {
@@ -110,12 +134,21 @@ final class BlobKeeper {
             try writer.sync(file)
             try Directories.protect(file.path)
             tally.copiedBytes += size
+            sha256 = Hexadecimal.text(hash.digest)
+        }
+        if let expected, expected.sha256 != sha256 {
+            writer.giveUp(temporary)
+            throw .corrupt(
+                "the file of blob \(oid) of \(serial) in \(storage.name)",
+                FormatError(
+                    .invalid(field: "content", found: "another than was backed up before, and blobs never change"),
+                    at: 0))
         }
         try prepareDirectory(of: name)
         try writer.rename(RepositoryWriter.temporaryPrefix + temporary, to: name)
         touched.insert(Directories.parent(of: name))
         watch.progress?(ScanProgress(task: "copying blobs", done: tally.copiedBytes, total: 0))
-        return Manifest.Blob(oid: oid, serial: serial, size: size, sha256: Hexadecimal.text(hash.digest))
+        return Manifest.Blob(oid: oid, serial: serial, size: size, sha256: sha256)
     }
 
     private func prepareDirectory(of name: String) throws(StorageError) {
@@ -143,22 +176,25 @@ extension Repository {
     func bringBackBlobs(
         of storage: any BlobStorage, _ writer: RepositoryWriter, _ options: BackupOptions
     ) throws(StorageError) -> [String] {
-        let keeper = BlobKeeper(self, writer, options.watch, links: options.linksBlobs)
+        let keeper = BlobKeeper(self, writer, options)
+        var notes: [String] = []
         for file in chains.last?.files ?? [] {
             guard let manifest = try manifest(of: file.name) else { continue }
             for blob in manifest.blobs {
                 guard !FileSystem.exists(self.file(BlobKeeper.name(blob.oid, blob.serial))) else { continue }
                 do throws(StorageError) {
-                    try keeper.keep(blob.oid, blob.serial, of: storage)
+                    try keeper.keep(blob.oid, blob.serial, of: storage, lost: blob)
                 } catch .unsupported {
                     // The server keeps no blobs.
                     return []
+                } catch .corrupt(let what, let error) {
+                    notes.append("\(what): \(error): it was not copied")
                 }
             }
         }
         try keeper.finish()
         let count = keeper.tally.blobs.count
-        return count == 0 ? [] : ["files of blobs were missing: \(count) copied again"]
+        return notes + (count == 0 ? [] : ["files of blobs were missing: \(count) copied again"])
     }
 }
 
@@ -173,7 +209,7 @@ struct BlobBackup {
     ) {
         self.storage = storage
         watch = options.watch
-        keeper = BlobKeeper(repository, writer, options.watch, links: options.linksBlobs)
+        keeper = BlobKeeper(repository, writer, options)
     }
 
     func run(_ file: DataFile, _ range: Range<Int>) throws(StorageError) -> BlobTally {

@@ -70,7 +70,7 @@ extension FileStorage {
     ///   or is another database; `corrupt` when the file is damaged; then nothing is written or removed. `io`; `interrupted`.
     public func backUp(to path: String, _ options: BackupOptions = BackupOptions()) throws(StorageError) -> BackupResult
     {
-        try Directories.make(path)
+        try Directories.makeRepository(path)
         let lock = try RepositoryLock(path)
         defer { withExtendedLifetime(lock) {} }
         let writer = RepositoryWriter(path, gate: options.gate)
@@ -106,7 +106,7 @@ extension FileStorage {
             result = try backup.run(from: 0, isFull: true)
             result.reason = reason
         }
-        result.repairs = repairs
+        result.repairs = repairs + result.repairs
         if options.includesBlobs {
             if hasBlobDirectory {
                 result.repairs += try Repository(path).bringBackBlobs(of: self, writer, options)
@@ -146,7 +146,7 @@ private struct FileBackup {
         if options.includesBlobs, storage.hasBlobDirectory {
             blobs = try BlobBackup(storage, repository, writer, options).run(part.file, range)
         }
-        let objectCount = try writeIndex(name)
+        let objectCount = try writeIndex(name, isFull: isFull)
         let (md5, size) = try writeChunk(chunk, range)
         var manifest = Manifest(
             source: .file, place: storage.name, chunk: chunk, start: start, end: part.end, md5: md5, last: part.last)
@@ -167,9 +167,20 @@ private struct FileBackup {
         throw .io("\(repository.path): \(size) bytes are to be written, \(free) are free", errno: ENOSPC)
     }
 
+    /// As long as fewer bytes follow on an index, a quick increment needs none of its own: they are scanned in a moment.
+    private static let nearEnough = 64 << 20
+
+    /// Whether a backup before in the chain has an index that will do.
+    private var hasNearIndex: Bool {
+        guard let chain = repository.chains.last, let path = repository.newestIndex(of: chain.files),
+            let file = chain.files.last(where: { path.hasSuffix("/\($0.name).index") }), let facts = chain.facts[file]
+        else { return false }
+        return part.end - facts.end < Self.nearEnough
+    }
+
     /// Saves the index as of the end of what is copied; how many objects it has.
-    private func writeIndex(_ name: BackupName) throws(StorageError) -> Int? {
-        guard let generation = part.generation else { return nil }
+    private func writeIndex(_ name: BackupName, isFull: Bool) throws(StorageError) -> Int? {
+        guard let generation = part.generation, isFull || !options.isQuick || !hasNearIndex else { return nil }
         let (indexed, index) = try storage.committedPartWithIndex()
         guard indexed.end == part.end, indexed.file === part.file else { return nil }
         try writer.writeIndex(index, position: part.end, generation, name)
@@ -193,6 +204,20 @@ private struct FileBackup {
             writer.giveUp(chunk.fileName)
             throw error
         }
+    }
+}
+
+extension Directories {
+    /// Makes a repository's directory when it is not there; the one above it has to be: a disk that is not mounted must not be
+    /// taken for an empty one.
+    static func makeRepository(_ path: String) throws(StorageError) {
+        var name = path
+        while name.count > 1, name.hasSuffix("/") { name.removeLast() }
+        let parent = parent(of: name)
+        guard FileSystem.isDirectory(parent) else {
+            throw .io("\(parent), in which the repository would be made", errno: ENOENT)
+        }
+        try make(path)
     }
 }
 
@@ -286,6 +311,7 @@ extension BackupResult {
         blobCount = blobs.blobs.count
         blobBytes = blobs.copiedBytes
         missingBlobs = blobs.missing
+        if blobs.healedCount > 0 { repairs.append("files of blobs were damaged: \(blobs.healedCount) copied again") }
     }
 }
 

@@ -42,14 +42,19 @@ extension Repository {
         var options = FileStorage.Options(interruption: watch.interruption, progress: watch.progress)
         if FileSystem.isDirectory(blobDirectory) { options.blobDirectory = blobDirectory }
         // The index of the last chunk that lies in the part wholly; what follows is scanned.
-        options.indexPath = file("\(point.name).index")
+        options.indexPath = newestIndex(of: point.chain.files) ?? file("\(point.name).index")
         let whole = try FileStorage(
             reading: try DataFile(joining: pieces, name: name), name: name, options: options)
         guard let tid = point.through, let limit = try limit(of: whole, through: tid) else { return whole }
-        let earlier = point.chain.files.last { file in (point.chain.facts[file]?.end ?? .max) <= limit }
-        options.indexPath = file("\(earlier?.name ?? point.name).index")
+        let earlier = point.chain.files.filter { file in (point.chain.facts[file]?.end ?? .max) <= limit }
+        options.indexPath = newestIndex(of: earlier) ?? file("\(point.name).index")
         let cut = try DataFile(joining: pieces, upTo: limit, name: name)
         return try FileStorage(reading: cut, name: name, options: options)
+    }
+
+    /// The index of the last of a chain's files that has one, as a path: it is that of the beginning of what comes later, too.
+    func newestIndex(of files: [ChunkFile]) -> String? {
+        files.last { FileSystem.exists(file("\($0.name).index")) }.map { file("\($0.name).index") }
     }
 
     /// Where the state as of `tid` ends in the file; nil when that is the file's end.

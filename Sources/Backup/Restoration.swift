@@ -56,14 +56,20 @@ extension Repository {
 /// One restoration.
 private struct Restoration {
     private let repository: Repository
+    /// The file that is written: what a symbolic link leads to, so that the link stays.
     private let output: String
+    /// As it was given: the index is beside this name, where whoever opens it looks.
+    private let name: String
     private let options: RestoreOptions
 
     init(_ repository: Repository, _ output: String, _ options: RestoreOptions) {
-        (self.repository, self.output, self.options) = (repository, output, options)
+        (self.repository, name, self.options) = (repository, output, options)
+        self.output = options.replaces ? Directories.resolved(output) : output
     }
 
     private var temporary: String { output + ".part" }
+    /// Bytes of which a flush of their own is worth its while.
+    private static let largeChunk = 16 << 20
 
     func run() throws(StorageError) -> RestoreResult {
         try requireFree()
@@ -100,6 +106,10 @@ private struct Restoration {
         }
         guard FileSystem.exists(output) else { return }
         guard options.replaces else { throw .io(output, errno: EEXIST) }
+        guard !FileSystem.isLink(output) else {
+            throw .wrongState(
+                "\(output): it is a symbolic link that leads nowhere; remove it, or make what it leads to")
+        }
         try OpenFiles.requireUnused(output)
     }
 
@@ -175,6 +185,8 @@ private struct Restoration {
                 try options.watch.check("restoring", start + offset, of: total)
                 try unsafe copy.write(bytes, at: start + offset)
             }
+            // The disk has time while the other thread goes on.
+            if size > Self.largeChunk { try copy.sync() }
         }
         place += size
         return md5
@@ -266,7 +278,7 @@ private struct Restoration {
     /// The blobs are there; now the file, and its index. An index that belongs to another file shows wrong revisions: so the
     /// old one goes first.
     private func place(_ point: RestorePoint, _ limit: Int?) throws(StorageError) {
-        let index = output + ".index"
+        let index = name + ".index"
         if options.replaces, FileSystem.exists(output) { try OpenFiles.requireUnused(output) }
         Directories.remove(index)
         if options.replaces {
@@ -281,14 +293,14 @@ private struct Restoration {
             }
         }
         try Directories.sync(Directories.parent(of: output))
-        guard limit == nil, let bytes = try Repository.content(of: repository.file("\(point.name).index")) else {
-            return
-        }
+        guard limit == nil, let path = repository.newestIndex(of: point.chain.files),
+            let bytes = try Repository.content(of: path)
+        else { return }
         let copy = try DataFile(index + ".part", .replacing(permissions: 0o666))
         try copy.write(bytes, at: 0)
         try copy.sync()
         try Directories.rename(index + ".part", to: index)
-        try Directories.sync(Directories.parent(of: output))
+        try Directories.sync(Directories.parent(of: index))
     }
 }
 

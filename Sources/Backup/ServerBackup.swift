@@ -19,7 +19,7 @@ extension CopyableStorage {
     public func backUpTransactions(
         to path: String, generation: PythonGeneration, _ options: BackupOptions = BackupOptions()
     ) throws(StorageError) -> BackupResult {
-        try Directories.make(path)
+        try Directories.makeRepository(path)
         let lock = try RepositoryLock(path)
         defer { withExtendedLifetime(lock) {} }
         let writer = RepositoryWriter(path, gate: options.gate)
@@ -44,7 +44,7 @@ extension CopyableStorage {
             result = try backup.run(from: 0, isFull: true)
             result.reason = reason
         }
-        result.repairs = repairs
+        result.repairs = repairs + result.repairs
         if options.includesBlobs, let blobs = self as? any BlobStorage {
             result.repairs += try Repository(path).bringBackBlobs(of: blobs, writer, options)
         }
@@ -252,7 +252,7 @@ private final class Blobs {
         _ storage: any Storage, _ repository: Repository, _ writer: RepositoryWriter, _ options: BackupOptions
     ) {
         self.storage = options.includesBlobs ? storage as? any BlobStorage : nil
-        keeper = BlobKeeper(repository, writer, options.watch, links: options.linksBlobs)
+        keeper = BlobKeeper(repository, writer, options)
     }
 
     func note(_ record: TransactionRecord, in tid: TransactionID) {

@@ -57,8 +57,9 @@ extension PickleDocument {
         operands[Int(step.first)..<Int(step.first) + Int(step.count)]
     }
 
-    /// What kind of value a dict has as a key, or a set as an item, that Python cannot hash; nil when all is well.
-    var unhashableKey: String? {
+    /// What kind of value a dict has as a key, or a set as an item, that Python cannot hash, and where the opcode stands that
+    /// puts it there; nil when all is well.
+    var unhashableKey: (kind: String, offset: Int)? {
         var sound: Set<UInt32> = []
         for step in steps {
             let stride: Int
@@ -69,7 +70,9 @@ extension PickleDocument {
             }
             var index = Int(step.first)
             while index < Int(step.first) + Int(step.count) {
-                if let kind = unhashableKind(of: operands[index].nodeIndex, &sound, depth: 0) { return kind }
+                if let kind = unhashableKind(of: operands[index].nodeIndex, &sound, depth: 0) {
+                    return (kind, Int(step.offset))
+                }
                 index += stride
             }
         }

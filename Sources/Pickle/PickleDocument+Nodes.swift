@@ -61,6 +61,9 @@ extension PickleDocument {
         nodes.compactMap { record in record.opcode == .persistentID ? firstOperands(of: record).first : nil }
     }
 
+    /// Whether there is a persistent reference of protocol 0, as text.
+    public var hasPersistentTexts: Bool { nodes.contains { $0.opcode == .persistentText } }
+
     /// The range of the value's argument bytes (a text's UTF-8, without opcode and length) for strings; nil otherwise.
     public func contentRange(of slot: Slot) -> Range<Int>? {
         let record = nodes[Int(slot.nodeIndex)]

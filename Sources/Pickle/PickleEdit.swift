@@ -95,7 +95,7 @@ public struct PickleEdit: Sendable {
         guard result.roots.count == document.roots.count else {
             throw .notEditable("a source that ends in bytes of another kind")
         }
-        if let kind = result.unhashableKey { throw .value(.unhashable(kind)) }
+        if let key = result.unhashableKey { throw .value(.unhashable(key.kind)) }
         return result
     }
 

@@ -296,7 +296,7 @@ public struct ReferenceScanner: ~Copyable {
 
     /// Whether bytes are UTF-8 as Python's pickler writes it, with `surrogatepass`.
     @inline(__always)
-    private static func isText(_ bytes: UnsafeRawBufferPointer, _ start: Int, _ count: Int) -> Bool {
+    static func isText(_ bytes: UnsafeRawBufferPointer, _ start: Int, _ count: Int) -> Bool {
         var at = start
         let end = start &+ count
         while end &- at >= 8 {

@@ -53,7 +53,7 @@ final class CommandRunner {
             let help = Report.document(HelpText.document(of: type, width: session.terminal.size.columns))
             return try show(help, try OutputOptions.none, line, command: type.name)
         }
-        let parsed = try ArgumentErrors.translated(Prompted<Command>.self) {
+        let parsed = try ArgumentErrors.translated(Prompted<Command>.self, arguments) {
             try Prompted<Command>.parse(type.arranged(arguments))
         }
         return try run(parsed.command, parsed.output, line)

@@ -107,11 +107,15 @@ private struct Run {
                 throw ShellFailure.usage(
                     "makes sense only within a session", advice: "zeoshell connect ADDRESS -c '\(Command.name) …'")
             case .withoutStorage:
-                let parsed = try ArgumentErrors.translated(Alone<Command>.self) { try Alone<Command>.parse(words) }
+                let parsed = try ArgumentErrors.translated(Alone<Command>.self, words) {
+                    try Alone<Command>.parse(words)
+                }
                 session.progress.begin(runner.progressStyle(parsed.output))
                 return try alone(parsed.job) { try runner.run(parsed.command, parsed.output) }
             case .anywhere:
-                let parsed = try ArgumentErrors.translated(OneShot<Command>.self) { try OneShot<Command>.parse(words) }
+                let parsed = try ArgumentErrors.translated(OneShot<Command>.self, words) {
+                    try OneShot<Command>.parse(words)
+                }
                 session.progress.begin(runner.progressStyle(parsed.output))
                 session.line = Self.line(Command.name, words, address: parsed.address)
                 return try alone(parsed.job) {
@@ -124,6 +128,10 @@ private struct Run {
                 }
             }
         } catch {
+            if let text = Command.failureLine(ShellFailure(error)) {
+                _ = write(text + "\n")
+                return Command.failureCode ?? ShellFailure(error).exitCode
+            }
             let code = runner.tell(error, command: Command.name, format: CommandRunner.format(in: words))
             return Command.failureCode ?? code
         }
@@ -137,7 +145,7 @@ private struct Run {
         let runner = CommandRunner(session: session, signals: signals)
         defer { session.close() }
         do {
-            let parsed = try ArgumentErrors.translated(OneShotEdit<Command>.self) {
+            let parsed = try ArgumentErrors.translated(OneShotEdit<Command>.self, words) {
                 try OneShotEdit<Command>.parse(type.arranged(words))
             }
             session.progress.begin(runner.progressStyle(parsed.output))
@@ -181,7 +189,7 @@ private struct Run {
     private func connect(_ words: [String]) -> ExitCode {
         do {
             if Help.isAsked(words) { return oneShot(HelpCommand.self, [ConnectCommand.name]) }
-            let options = try ArgumentErrors.translated(ConnectOptions.self) { try ConnectOptions.parse(words) }
+            let options = try ArgumentErrors.translated(ConnectOptions.self, words) { try ConnectOptions.parse(words) }
             let isInteractive = options.commands.isEmpty && options.file == nil && terminal.inputIsTerminal
             let signals = Signals(endsAtSecondInterrupt: !isInteractive)
             let session = session(isInteractive ? .interactive : .script, signals)

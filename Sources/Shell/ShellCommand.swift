@@ -26,6 +26,8 @@ public protocol ShellCommand: ParsableArguments {
     static var needsOpenStorage: Bool { get }
     /// The exit code of every error, for those whose exit codes have meanings of their own.
     static var failureCode: ExitCode? { get }
+    /// How an error is told on standard output, for those whose readers look at nothing else; nil: on standard error.
+    static func failureLine(_ failure: ShellFailure) -> String?
 
     func run(in session: Session) throws -> Report
 }
@@ -40,6 +42,7 @@ extension ShellCommand {
     public static var isJob: Bool { false }
     public static var needsOpenStorage: Bool { true }
     public static var failureCode: ExitCode? { nil }
+    public static func failureLine(_ failure: ShellFailure) -> String? { nil }
 
     static var names: [String] { [name] + aliases }
 

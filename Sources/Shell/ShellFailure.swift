@@ -101,6 +101,7 @@ extension ShellFailure {
         case .corrupt(let what, let format):
             self.init(
                 "corrupt", .data, at: place ?? what, place == nil ? format.description : "\(what): \(format)",
+                advice: "'verify' tells what is damaged and what to do; a backup may have it whole",
                 details: [Detail("offset", String(format.offset))])
         case .connection(let failure): self.init(failure)
         case .io(let what, let number):
@@ -204,7 +205,7 @@ extension ShellFailure {
         case 2: "check the path"
         case 5: "the disk may be failing: copy what can be read, and work on the copy"
         case 17: "something of that name is there already"
-        case 13: "you may not read it: ask its owner, or work on a copy"
+        case 13: "its permissions, or those of its directory, do not let you: ask its owner, or work on a copy"
         case 21: "that is a directory: name the Data.fs in it"
         case 22: "a Data.fs is a regular file: this may be a pipe or a device"
         case 24: "too many files are open: ulimit -n tells how many may be"

@@ -1,10 +1,13 @@
 internal import ZODB
 internal import ZODBFile
 
-/// Compares the revisions of blobs that a file has with the files of its blob directory: both ways.
+/// Compares the revisions of blobs that a database has with the files of its blob directory: both ways.
 struct BlobCheck {
-    let survey: FileSurvey
+    /// Blobs of later transactions are not looked at.
+    let last: TransactionID
     let options: VerificationOptions
+    /// Whether the revisions are all that there are; of current ones alone nobody can tell which files are orphaned.
+    var isComplete = true
 
     func run(_ blobs: [BlobRevision], _ result: inout VerificationResult) throws(StorageError) {
         result.note("blobs", blobs.count)
@@ -30,6 +33,7 @@ struct BlobCheck {
                     .missingBlob, oid: blob.oid, tid: blob.serial,
                     "the blob's file is missing: \(listing.expectedPath(blob.oid, serial: blob.serial))"))
         }
+        guard isComplete else { return }
         let known = Set(blobs)
         var files = 0
         while let entry = try listing.next() {
@@ -43,7 +47,7 @@ struct BlobCheck {
                 continue
             }
             // Written since the file was looked at.
-            if serial > survey.last { continue }
+            if serial > last { continue }
             if !known.contains(BlobRevision(oid: oid, serial: serial)) {
                 result.list.add(
                     Defect(

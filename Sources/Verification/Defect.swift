@@ -73,6 +73,8 @@ extension Defect {
     /// What to try; nil where nothing need be done.
     public var advice: String? {
         switch kind {
+        case .fileHeader where severity == .warning:
+            "if there should be something in it, restore a backup; ZODB opens it as a new database"
         case .fileHeader: "restore the file from a backup, or set the first four bytes on a copy"
         case .transaction, .transactionEnd, .record:
             "stop writing, and restore a backup ('backup restore'); without one, 'log' shows which transactions there are,"

@@ -60,7 +60,7 @@ public struct FileVerification {
             try deep.run(
                 trees: harvest.trees.oids.filter(search.isReachable),
                 folders: harvest.folders.oids.filter(search.isReachable), &result)
-            try BlobCheck(survey: survey, options: options).run(harvest.blobs, &result)
+            try BlobCheck(last: survey.last, options: options).run(harvest.blobs, &result)
         }
         let wanted = Set(result.list.defects.compactMap { $0.isAboutObject ? $0.oid : nil })
         guard !wanted.isEmpty else { return }

@@ -11,8 +11,11 @@ struct IndexCheck {
     /// What is wrong with it; nothing when there is none.
     func run(into list: inout DefectList) throws(StorageError) {
         let path = IndexFile.path(forDataFile: survey.file.path)
-        if let tail = survey.tail, let covered = try IndexFile.committedEnd(behind: tail, in: survey.file) {
-            list.addLostEnd(tail, "the .index knows \(covered) bytes, the file has \(survey.size)")
+        // A gap at the end is damage anyway, and told.
+        let isWhole = survey.tail == nil && survey.end == survey.size
+        if isWhole || survey.tail != nil, let covered = try IndexFile.committedEnd(behind: survey.end, in: survey.file)
+        {
+            list.addLostEnd(survey, "the .index knows \(covered) bytes, the file has \(survey.size)")
             return
         }
         switch try IndexFile.read(path) {
@@ -60,11 +63,12 @@ struct IndexCheck {
 }
 
 extension DefectList {
-    /// Of what lies behind the last complete transaction it turned out that it had been committed.
-    fileprivate mutating func addLostEnd(_ tail: FileTail, _ proof: String) {
-        let what = "committed transactions are gone: \(proof); after the last transaction: \(tail)"
-        let damage = Defect(.tail, .damage, offset: tail.position, what)
-        guard let place = defects.lastIndex(where: { $0.kind == .tail && $0.offset == tail.position }) else {
+    /// Of what lies behind the last complete transaction, if anything does, it turned out that it had been committed.
+    fileprivate mutating func addLostEnd(_ survey: FileSurvey, _ proof: String) {
+        let end = survey.tail?.position ?? survey.end
+        let found = survey.tail.map { "after the last transaction: \($0)" } ?? "it ends behind a whole transaction"
+        let damage = Defect(.tail, .damage, offset: end, "committed transactions are gone: \(proof); \(found)")
+        guard let place = defects.lastIndex(where: { $0.kind == .tail && $0.offset == end }) else {
             return add(damage)
         }
         severities[defects[place].severity, default: 0] -= 1

@@ -64,14 +64,15 @@ struct RecordCheck: ~Copyable {
         do throws(StorageError) {
             let record = try ObjectRecord(Revision(data: bytes, serial: .none, next: nil), oid: oid)
             let references = record.document.references
-            if references.count < record.document.persistentIDs.count {
+            // Python's ZODB refuses persistent ids as text (protocol 0), too.
+            if references.count < record.document.persistentIDs.count || record.document.hasPersistentTexts {
                 return Complaint(
                     kind: .pickle, severity: .damage, what: "a persistent reference has a form that ZODB never wrote")
             }
             for reference in references where reference.kind == .strong {
                 documentReferences.append(reference.oid.rawValue)
             }
-            if case .unreadable(let offset, let problem) = outcome {
+            if let (problem, offset) = Self.problem(outcome, record.document) {
                 return Complaint(
                     kind: .pickle, severity: .damage,
                     what: "Python cannot load the record: \(Self.text(problem)), at offset \(offset)")
@@ -81,6 +82,14 @@ struct RecordCheck: ~Copyable {
         } catch {
             return Complaint(kind: .pickle, severity: .damage, what: "the record cannot be read: \(error)")
         }
+    }
+
+    /// The scanner ends at the first opcode that is beyond it: the document knows what stands behind.
+    private static func problem(
+        _ outcome: ReferenceScanner.Outcome, _ document: PickleDocument
+    ) -> (problem: ReferenceScanner.Problem, offset: Int)? {
+        if case .unreadable(let offset, let problem) = outcome { return (problem, offset) }
+        return document.problem
     }
 
     private static func text(_ problem: ReferenceScanner.Problem) -> String {

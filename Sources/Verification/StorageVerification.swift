@@ -37,11 +37,15 @@ public struct StorageVerification {
         if options.level >= .deep {
             let deep = DeepVerification(workspace, options)
             try deep.run(trees: pass.harvest.trees.oids, folders: pass.harvest.folders.oids, &result)
-            if !pass.harvest.blobs.isEmpty {
+            if options.blobDirectory != nil {
+                try BlobCheck(last: result.lastTransaction, options: options, isComplete: false)
+                    .run(pass.harvest.blobs, &result)
+            } else if !pass.harvest.blobs.isEmpty {
                 result.list.add(
                     Defect(
                         .unchecked, .note,
-                        "\(pass.harvest.blobs.count) blobs: a server tells of a blob's file only by sending it"))
+                        "\(pass.harvest.blobs.count) blobs: a server tells of a blob's file only by sending it; --blob-dir"
+                            + " says where the files are, if they can be seen from here"))
             }
         }
         try findPaths(workspace, &result)

@@ -33,6 +33,9 @@ package enum Directories {
     /// Removes a file; that there is none is no error.
     package static func remove(_ path: String) { unlink(path) }
 
+    /// Removes a file; whether there was one, and it is gone.
+    static func removed(_ path: String) -> Bool { unlink(path) == 0 }
+
     /// Makes a directory and those above it that are missing.
     package static func make(_ path: String) throws(StorageError) {
         if mkdir(path, 0o777) == 0 { return try sync(parent(of: path)) }
@@ -91,7 +94,7 @@ package enum Directories {
     }
 
     /// The path without symbolic links; as it is when there is nothing there.
-    static func resolved(_ path: String) -> String {
+    package static func resolved(_ path: String) -> String {
         guard let resolved = unsafe realpath(path, nil) else { return path }
         defer { unsafe free(resolved) }
         return unsafe String(cString: resolved)

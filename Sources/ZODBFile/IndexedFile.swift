@@ -59,6 +59,11 @@ package struct RecordChains {
         try reader.data(of: try reader.read(at: position, oid: oid, withData: true))
     }
 
+    /// The transaction whose record the record of `oid` at `position` points back to; nil when it points nowhere.
+    package func dataTransaction(of oid: ObjectID, at position: Int) throws(StorageError) -> TransactionID? {
+        try reader.target(of: try reader.read(at: position, oid: oid, withData: false))?.header.serial
+    }
+
     /// Whether a record of `oid` begins at `position`.
     package func isRecord(of oid: ObjectID, at position: UInt64) throws(StorageError) -> Bool {
         guard let position = Int(exactly: position) else { return false }

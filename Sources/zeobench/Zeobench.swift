@@ -15,6 +15,6 @@ struct Zeobench: ParsableCommand {
         subcommands: [
             IndexRow.self, WalkRow.self, DecodeRow.self, ClassesRow.self, DocumentsRow.self, EditRow.self, PackRow.self,
             Compare.self,
-            Commits.self, Loads.self, CommitLoop.self, ServerCommits.self, ServerRows.self,
+            Commits.self, Loads.self, CommitLoop.self, KilledJob.self, ServerCommits.self, ServerRows.self,
         ])
 }

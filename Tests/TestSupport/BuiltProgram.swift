@@ -8,6 +8,7 @@ public struct BuiltProgram: Sendable {
 
     public static let zeoshell = built("zeoshell")
     public static let zeoserver = built("zeoserver")
+    public static let zeobench = built("zeobench")
 
     /// The directory that the tests run from is where the build put everything.
     private static func built(_ name: String) -> BuiltProgram {

@@ -46,7 +46,14 @@ struct DamageTests {
         }
         guard !testsAll else { return damages }
         // A prime, so that every kind comes at every place of a record's head.
-        return stride(from: 0, to: damages.count, by: 53).map { damages[$0] }
+        return stride(from: 0, to: damages.count, by: 53).map { damages[$0] } + missed(base, path)
+    }
+
+    /// What was missed once: a reference that became one of protocol 0, and an old instance between a dict that became
+    /// a key and its dict.
+    private static func missed(_ base: String, _ path: String) -> [Damage] {
+        guard base == "fs/py3-zodb6.fs" else { return [] }
+        return [4685, 1788].map { Damage(base: path, kind: "flip", at: $0, value: 1) }
     }
 
     @Test(

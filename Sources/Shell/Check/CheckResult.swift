@@ -77,7 +77,7 @@ struct CheckResult {
             }
         let text: String
         switch unit {
-        case .count: text = "\(number) \(label)"
+        case .count: text = "\(number) \(value == 1 ? Self.singular(label) : label)"
         default: text = "\(label) \(number)" + (suffix.map { " \($0)" } ?? "")
         }
         measures.append(
@@ -87,21 +87,31 @@ struct CheckResult {
         self.status = max(self.status, status)
     }
 
+    /// `clients` → `client`; `waiting for the lock` as it is.
+    private static func singular(_ label: String) -> String {
+        label.hasSuffix("s") ? String(label.dropLast()) : label
+    }
+
     // MARK: How it is told
+
+    /// The text of a plugin's line, in front of its figures.
+    static func line(_ status: Status, _ name: String, _ text: String) -> String {
+        // The bar ends the text, and a line is all there is.
+        "ZODB \(status.word) - \(name): " + String(text.map { $0 == "|" || $0.isNewline ? " " : $0 })
+    }
 
     /// `ZODB OK - answered in 3 ms, … | response_seconds=0.003s;1;5;0`
     var nagiosLine: String {
         let bad = measures.filter { $0.status > .ok }.map { "\($0.text) (\($0.status.word))" }
         let good = measures.filter { $0.status == .ok && !$0.isQuiet }.map(\.text)
         let parts = problems.map(\.text) + bad + good
-        // The bar ends the text, and a line is all there is.
-        let text = parts.joined(separator: ", ").map { $0 == "|" || $0.isNewline ? " " : $0 }
+        let text = parts.joined(separator: ", ")
         let data = measures.map { measure -> String in
             let unit = measure.unit == .seconds ? "s" : measure.unit == .bytes ? "B" : ""
             let limits = [measure.warning, measure.critical].map { $0.map(Self.number) ?? "" }
             return "\(measure.name)=\(Self.number(measure.value))\(unit);\(limits[0]);\(limits[1]);0"
         }
-        return "ZODB \(status.word) - \(name): " + String(text)
+        return Self.line(status, name, text)
             + (data.isEmpty ? "" : " | " + data.joined(separator: " "))
     }
 

@@ -42,18 +42,17 @@ struct FileEndCheck {
     }
 
     private func checkTail(_ result: inout CheckResult) throws(StorageError) {
-        guard let found = try (storage as? FileStorage)?.tail() else { return }
-        if let covered = try IndexFile.committedEnd(behind: found.tail, in: found.file) {
-            let size = try found.file.size()
+        guard let (end, tail, file) = try (storage as? FileStorage)?.committedEnd() else { return }
+        if let covered = try IndexFile.committedEnd(behind: end, in: file) {
+            let size = try file.size()
             result.add(
                 .critical,
-                "committed transactions are gone: the .index knows \(covered) bytes, the file has \(size);"
-                    + " after the last transaction: \(found.tail)")
-        } else if !found.file.isLocked {
+                "committed transactions are gone: the .index knows \(covered) bytes, the file has \(size)"
+                    + (tail.map { "; after the last transaction: \($0)" } ?? ""))
+        } else if let tail, !file.isLocked {
             result.add(
                 .warning,
-                "after the last transaction: \(found.tail): an unfinished commit, or the end of a copy that was cut"
-                    + " short")
+                "after the last transaction: \(tail): an unfinished commit, or the end of a copy that was cut short")
         }
     }
 

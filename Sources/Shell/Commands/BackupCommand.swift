@@ -64,7 +64,7 @@ struct BackupCommand: ShellCommand {
     @Option(
         help: ArgumentHelp("With --follow: how long to wait between two backups (60).", valueName: "seconds"))
     var interval: Double?
-    @Argument(help: "The repository; it is made when it is not there.") var directory: String
+    @Argument(help: "The repository; it is made when it is not there, in a directory that is.") var directory: String
 
     func validate() throws {
         if let keep, keep < 1 { throw ValidationError("--keep takes a number from 1 up") }

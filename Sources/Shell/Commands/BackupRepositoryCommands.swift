@@ -141,7 +141,14 @@ struct BackupRestoreCommand: ShellCommand {
         options.blobDirectory = blobDirectory
         options.linksBlobs = linksBlobs
         options.watch = BackupWatch(interruption: session.interruption, progress: session.backupProgress)
-        let result = try Repository(directory).restore(to: output, options)
+        let result: RestoreResult
+        do {
+            result = try Repository(directory).restore(to: output, options)
+        } catch StorageError.corrupt(let what, let error) {
+            var failure = ShellFailure(StorageError.corrupt(what, error))
+            failure.advice = "'backup verify' lists all that is damaged; an earlier state (--at) may be whole"
+            throw failure
+        }
         let messages = self.messages(of: result)
         return Report(.documents(ArrayCursor([document(of: result)]), isList: false)) {
             Report.Conclusion(messages: messages, isNegative: !result.missingBlobs.isEmpty && blobDirectory != nil)

@@ -50,6 +50,28 @@ struct CheckCommand: ShellCommand {
     @Option(help: ArgumentHelp("A transaction older than this is not packed.", valueName: "time")) var packCritical:
         TimeSpan?
 
+    /// A monitoring system shows what a plugin writes to standard output, and nothing else.
+    static func failureLine(_ failure: ShellFailure) -> String? {
+        let what = [failure.place, failure.what].compactMap { $0 }.joined(separator: ": ")
+        let advice = failure.advice.map { " (\($0))" } ?? ""
+        return CheckResult.line(.unknown, name, what + advice)
+    }
+
+    func validate() throws {
+        func require(_ name: String, _ warning: Double?, _ critical: Double?) throws {
+            guard let warning, let critical, warning > critical else { return }
+            throw ValidationError(
+                "--\(name)warning is above --\(name)critical: what is critical would never have been a warning")
+        }
+        try require("", warning?.seconds, critical?.seconds)
+        try require("age-", ageWarning?.seconds, ageCritical?.seconds)
+        try require("size-", sizeWarning.map { Double($0.bytes) }, sizeCritical.map { Double($0.bytes) })
+        try require("lock-", lockWarning?.seconds, lockCritical?.seconds)
+        try require("waiting-", waitingWarning.map(Double.init), waitingCritical.map(Double.init))
+        try require("backup-", backupWarning?.seconds, backupCritical?.seconds)
+        try require("pack-", packWarning?.seconds, packCritical?.seconds)
+    }
+
     func run(in session: Session) throws -> Report {
         var result = CheckResult(name: session.address?.description ?? "storage")
         do {

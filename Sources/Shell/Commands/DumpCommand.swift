@@ -1,5 +1,7 @@
 internal import ArgumentParser
+internal import Verification
 internal import ZODB
+internal import ZODBFile
 
 struct DumpCommand: ShellCommand {
     static let name = "dump"
@@ -11,6 +13,7 @@ struct DumpCommand: ShellCommand {
         them. Written twice it is the same, byte for byte, so dumps can be compared; --hash-only is enough for that.
         FIRST and LAST are tids or points in time, and either may be left out.
         --plain lists transactions and records for people, in the words of Python's fsdump.
+        Of a damaged Data.fs everything is written that can be read, behind the damage too; then the exit code is 7.
         The contents of blobs are in files of their own, and not in a dump. Over the network the extensions of
         transactions are pickled anew.
         """
@@ -61,22 +64,47 @@ struct DumpCommand: ShellCommand {
     private func dump(
         _ storage: any TransactionLogStorage, _ range: TransactionRange, _ session: Session,
         to sink: @escaping DumpWriter.Sink
-    ) throws(StorageError) {
-        let progress = session.progress
-        let report = { (count: Int) in progress.update("dumping", count, "records") }
+    ) throws {
         if isPlain {
-            var writer = PlainDumpWriter(to: sink)
-            try storage.visitInOrder(
-                from: range.first, through: range.last, &writer, interruption: session.interruption, progress: report)
-            try writer.finish()
+            try dump(storage, range, session, PlainDumpWriter(to: sink))
         } else {
-            var writer = DumpWriter(isHashOnly: isHashOnly, to: sink)
-            try storage.visitInOrder(
-                from: range.first, through: range.last, &writer, interruption: session.interruption, progress: report)
-            try writer.finish()
+            try dump(storage, range, session, DumpWriter(isHashOnly: isHashOnly, to: sink))
         }
     }
 
+    private func dump(
+        _ storage: any TransactionLogStorage, _ range: TransactionRange, _ session: Session,
+        _ writer: some DumpingVisitor
+    ) throws {
+        var writer = writer
+        let progress = session.progress
+        do throws(StorageError) {
+            try storage.visitInOrder(
+                from: range.first, through: range.last, &writer, interruption: session.interruption
+            ) { progress.update("dumping", $0, "records") }
+        } catch .corrupt(let place, let error) where storage is FileStorage {
+            // What lies behind the damage is found by a survey of the whole file.
+            var readable = try ReadableTransactions(ofFileAt: storage.name, interruption: session.interruption)
+            let (complete, excluded) = writer.dropTransaction()
+            try readable.visit(
+                from: range.first, through: range.last, droppingFirst: complete, excluding: excluded, &writer)
+            try writer.finish()
+            throw Self.loss(readable, place, "\(error)")
+        }
+        try writer.finish()
+    }
+
+    private static func loss(_ readable: ReadableTransactions, _ place: String, _ what: String) -> ShellFailure {
+        let (bytes, places) = readable.lost
+        var parts: [String] = []
+        if bytes > 0 {
+            parts.append("\(counted(bytes, "byte")) in \(counted(places, "place")), which are no whole transactions")
+        }
+        if readable.lostRecords > 0 { parts.append("\(counted(readable.lostRecords, "record")) without data") }
+        let left = parts.isEmpty ? "" : "; everything was written but \(parts.joined(separator: " and "))"
+        return ShellFailure(
+            "corrupt", .data, at: place, what + left, advice: "'verify' tells what is damaged and what to do")
+    }
     private func range(_ session: Session) throws -> TransactionRange {
         guard let span else { return try TransactionRange(since: since, until: until, session) }
         let ends = span.split(separator: ".", omittingEmptySubsequences: false)

@@ -43,6 +43,11 @@ struct LoadDumpCommand: ShellCommand {
             throw ShellFailure.usage(
                 "it opens a database of its own", advice: "from the system's shell: zeoshell load-dump TARGET DUMP")
         }
+        if let address = try? StorageAddress(parsing: target), address.dataFile == nil {
+            throw ShellFailure.usage(
+                "\(target) is no Data.fs: a dump is loaded into a file",
+                advice: "make a file, and have a server serve it; a server takes no transactions of the past")
+        }
         if !appends, FileKind.exists(target) {
             throw ShellFailure(
                 "exists", .environment, at: target, "there is a file already",

@@ -52,7 +52,10 @@ struct PackCommand: ShellCommand {
             guard days == nil, when == nil else { throw ValidationError("--status takes no time") }
             return
         }
-        guard (days == nil) != (when == nil) else {
+        if days != nil, when != nil {
+            throw ValidationError("--days and --at both say how much history to keep: give one of them")
+        }
+        guard days != nil || when != nil else {
             throw ValidationError("say how much history to keep: --days N, or --at WHEN; --days 0 keeps none")
         }
         if let days, !(days >= 0 && days < 100_000) { throw ValidationError("--days takes a number from 0 up") }

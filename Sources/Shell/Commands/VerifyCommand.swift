@@ -21,6 +21,8 @@ struct VerifyCommand: ShellCommand {
         through its transactions alone. With --current a Data.fs's past revisions are passed over.
         --resume FILE notes in FILE how far the reading has come, and goes on from there when FILE is found; it is removed
         at the end.
+        A Data.fs has no checksums: a byte that changes within a text or a number is found by nobody but who compares with a
+        backup ('backup' does so before each increment, and 'backup verify' has checksums).
         A row for each finding: damage cannot be read, or is read wrongly; a warning works and is not as it should be; a
         note is no finding. Exit code 0 when there is no finding, 1 when there is.
         """

@@ -40,7 +40,8 @@ final class SingleRun {
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else {
             throw ShellFailure(
-                "io", .environment, at: path, "\(StorageError.io("the lock of --single", errno: errno))",
+                "io", .environment, at: path,
+                "\(StorageError.io("the lock of --single cannot be made there", errno: errno))",
                 advice: "set XDG_STATE_HOME to a directory that can be written to")
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {

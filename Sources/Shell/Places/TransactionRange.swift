@@ -8,10 +8,15 @@ struct TransactionRange {
     /// - Parameters:
     ///   - since: a point in time; nil: from the first transaction.
     ///   - until: a point in time, a day with its end; nil: to the newest.
-    /// - Throws: `WhenError`; `ShellFailure` for `~N`, which is about one object.
+    /// - Throws: `WhenError`; `ShellFailure` for `~N`, which is about one object, and for an end before the beginning.
     init(since: String?, until: String?, _ session: Session) throws {
         first = try Self.first(since, session)
-        last = min(try Self.last(until, session), session.committed(session.at))
+        let end = try Self.last(until, session)
+        if let since, let until, end < first {
+            throw ShellFailure.usage(
+                "'\(until)' is before '\(since)': nothing lies between", advice: "the older one first")
+        }
+        last = min(end, session.committed(session.at))
     }
 
     static func first(_ since: String?, _ session: Session) throws -> TransactionID {

@@ -14,7 +14,7 @@ internal import ByteCoding
 /// until all its records are known.
 ///
 /// Source: zodbtools 0.0.0.dev9, `zodbdump.py`.
-public struct DumpWriter: RevisionVisitor {
+public struct DumpWriter: DumpingVisitor {
     public typealias Sink = ([UInt8]) throws(StorageError) -> Void
 
     private let isHashOnly: Bool
@@ -24,6 +24,8 @@ public struct DumpWriter: RevisionVisitor {
     private var records: [UInt8] = []
     private var entries: [(oid: ObjectID, range: Range<Int>)] = []
     private var isOpen = false
+    /// Where the text of the transaction under way begins.
+    private var start = 0
     /// What was written.
     public private(set) var transactionCount = 0
     public private(set) var recordCount = 0
@@ -43,6 +45,7 @@ public struct DumpWriter: RevisionVisitor {
     public mutating func visit(_ transaction: TransactionSummary) throws(StorageError) {
         try endTransaction()
         isOpen = true
+        start = text.count
         transactionCount += 1
         DumpText.append("txn ", to: &text)
         DumpText.append(transaction.tid.rawValue, to: &text)
@@ -94,6 +97,17 @@ public struct DumpWriter: RevisionVisitor {
         try endTransaction()
         if !text.isEmpty { try sink(text) }
         text = []
+    }
+
+    public mutating func dropTransaction() -> (complete: Int, excluded: TransactionID?) {
+        guard isOpen else { return (transactionCount, nil) }
+        isOpen = false
+        text.removeSubrange(start...)
+        transactionCount -= 1
+        recordCount -= entries.count
+        records.removeAll(keepingCapacity: true)
+        entries.removeAll(keepingCapacity: true)
+        return (transactionCount, nil)
     }
 
     private mutating func endTransaction() throws(StorageError) {

@@ -7,13 +7,14 @@ internal import Pickle
 ///       data #00000 oid=0000000000000000 size=66 class=persistent.mapping.PersistentMapping
 ///
 /// Source: ZODB 6, `FileStorage/fsdump.py`, without offsets.
-public struct PlainDumpWriter: RevisionVisitor {
+public struct PlainDumpWriter: DumpingVisitor {
     private let sink: DumpWriter.Sink
     private var text: [UInt8] = []
     private var names = ClassNames()
     /// The text of each class by its number.
     private var classTexts: [[UInt8]] = []
     private var recordNumber = 0
+    private var last: TransactionID?
     public private(set) var transactionCount = 0
     public private(set) var recordCount = 0
 
@@ -45,6 +46,12 @@ public struct PlainDumpWriter: RevisionVisitor {
         DumpText.append("\n", to: &text)
         transactionCount += 1
         recordNumber = 0
+        last = transaction.tid
+    }
+
+    /// Its first lines may have been written: they stay.
+    public mutating func dropTransaction() -> (complete: Int, excluded: TransactionID?) {
+        (max(0, transactionCount - 1), last)
     }
 
     public mutating func visit(_ record: VisitedRecord, _ data: RawSpan) throws(StorageError) {

@@ -19,6 +19,8 @@ final class DroppedBlobs {
     let path: String
     private let file: DataFile
     private var size: Int
+    /// What a pack that was cut off has left in it.
+    private let earlierSize: Int
     private var buffer: [UInt8] = []
     private var failure: StorageError?
 
@@ -31,6 +33,7 @@ final class DroppedBlobs {
             file = try DataFile(path, .creating(permissions: 0o666), calls: calls)
         }
         size = try file.size()
+        earlierSize = size
         // A line that a crash has cut short is no line.
         if size > 0 { buffer.append(UInt8(ascii: "\n")) }
     }
@@ -82,6 +85,12 @@ final class DroppedBlobs {
     }
 
     func remove() { Directories.remove(path) }
+
+    /// Forgets what was added, and nothing else: what an earlier pack has left is still to be gone through.
+    func giveUp() {
+        buffer.removeAll()
+        if earlierSize == 0 { remove() } else { try? file.truncate(to: earlierSize) }
+    }
 }
 
 /// Takes the blobs of dropped revisions out of the blob directory, or moves them to another one beside it.
@@ -135,7 +144,8 @@ struct BlobRemoval {
                 return
             }
         } else {
-            Directories.remove(path)
+            // The list may have it twice.
+            guard Directories.removed(path) else { return }
         }
         count += 1
         var parent = Directories.parent(of: path)

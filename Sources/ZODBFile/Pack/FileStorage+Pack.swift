@@ -138,7 +138,7 @@ struct PackRun {
         try copier.copyToPackTime()
         guard copier.newPackPosition != packPosition else {
             files.removeNew()
-            blobs?.remove()
+            blobs?.giveUp()
             return .done(nothingToDo("nothing of it can go", try storage.view()))
         }
         try copier.copyRest(packPosition..<end)
@@ -164,6 +164,8 @@ struct PackRun {
             let last = try switchOver(
                 done: done, &news, &copier, file, indexPosition: indexPosition)
         else { return .again }
+        files.nameOld(keepsOld: keepsOld)
+        try? step(.oldNamed)
         summary.objectsAfter = copier.index.count
         summary.bytesAfter = copier.output.position
         if let blobs {

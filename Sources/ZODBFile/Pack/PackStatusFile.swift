@@ -42,7 +42,9 @@ final class PackStatusFile: Sendable {
         let words = line.split(separator: " ")
         guard words.count == 5, let phase = PackProgress.Phase.allCases.first(where: { "\($0)" == words[0] }),
             let done = Int(words[1]), let total = Int(words[2]), let fraction = Double(words[3]),
-            let elapsed = Double(words[4])
+            let elapsed = Double(words[4]),
+            // Whoever may write beside the data file may have written anything.
+            done >= 0, total >= 0, (0...1).contains(fraction), (0..<1e9).contains(elapsed)
         else { return nil }
         return PackProgress(phase: phase, done: done, total: total, fraction: fraction, elapsed: elapsed)
     }

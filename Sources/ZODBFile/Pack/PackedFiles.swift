@@ -84,10 +84,14 @@ struct PackedFiles: Sendable {
         }
         // From here on there is no way back, and nothing that may not fail.
         try? step(.renamed)
-        if keepsOld { try? Directories.rename(kept, to: old) } else { Directories.remove(old) }
-        try? step(.oldNamed)
         try? Directories.rename(newIndex, to: index)
         try? step(.indexNamed)
+    }
+
+    /// Gives the old file its name, in the place of the one that an earlier pack has kept. The system may take its time to free
+    /// that: nobody should wait for it.
+    func nameOld(keepsOld: Bool) {
+        if keepsOld { try? Directories.rename(kept, to: old) } else { Directories.remove(old) }
     }
 
     /// Puts in order what a pack left behind whose process has ended: half a file goes, and an old one that had been kept
@@ -114,5 +118,5 @@ struct PackedFiles: Sendable {
 /// The steps of a pack after each of which a test may look at the files, or end it.
 package enum PackStep: CaseIterable, Sendable {
     case marked, made, copied, caughtUp, indexWritten, locked, synced
-    case kept, indexRemoved, renamed, oldNamed, indexNamed, directorySynced, switched, blobsRemoved
+    case kept, indexRemoved, renamed, indexNamed, directorySynced, switched, oldNamed, blobsRemoved
 }

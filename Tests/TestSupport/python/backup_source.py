@@ -4,6 +4,7 @@
     commit N               so many transactions, some of them undos
     pack                   packs to now
     digest PATH [TID]      what is in a file, up to a transaction: records, last tid, hash of everything
+    current PATH BLOBS     what its index says is current, each object loaded, and each blob's file; BLOBS or -
     tids PATH              the tids of its transactions
     close
 """
@@ -16,6 +17,7 @@ import ZODB
 from persistent.mapping import PersistentMapping
 from ZODB.FileStorage import FileStorage
 from ZODB.blob import Blob
+from ZODB.POSException import POSKeyError
 
 
 class Source:
@@ -81,6 +83,23 @@ class Source:
                 count += 1
         storage.close()
         return '%d %s %s' % (count, last.hex(), digest.hexdigest())
+
+    def current(self, path, blobs):
+        kwargs = {} if blobs == '-' else {'blob_dir': blobs}
+        storage = FileStorage(path, read_only=True, **kwargs)
+        digest, count = hashlib.sha256(), 0
+        for oid in sorted(storage._index.keys()):
+            try:
+                data, tid = storage.load(oid)
+            except POSKeyError:
+                continue
+            digest.update(oid + tid + data)
+            count += 1
+            if kwargs and b'ZODB.blob' in data[:40]:
+                with open(storage.loadBlob(oid, tid), 'rb') as file:
+                    digest.update(file.read())
+        storage.close()
+        return '%d %s' % (count, digest.hexdigest())
 
     def tids(self, path):
         storage = FileStorage(path, read_only=True)

@@ -1,0 +1,94 @@
+import Foundation
+import Pickle
+import TestSupport
+import Testing
+import ZODB
+import ZODBFile
+
+/// What a pack must leave as it was, whatever else it does: all that was committed after the pack time, every state since, and
+/// what an undo of it comes to.
+struct LaterStates {
+    let before: String, after: String
+    let packTime: TransactionID
+    let collectsGarbage: Bool
+
+    private typealias State = [ObjectID: Revision]
+
+    func compare(note: String) throws {
+        let (old, new) = (try FileStorage(before), try FileStorage(after))
+        defer {
+            old.close()
+            new.close()
+        }
+        let tids = try old.transactions(from: .none, through: .latest).rest().map(\.tid)
+        let later = tids.filter { $0 > packTime }
+        for tid in later {
+            #expect(try Self.records(old, tid) == Self.records(new, tid), "\(note): transaction \(tid)")
+        }
+        for tid in tids.last(where: { $0 <= packTime }).map({ [$0] + later }) ?? later {
+            let (was, now) = (try Self.state(old, tid), try Self.state(new, tid))
+            #expect(was.keys.sorted() == now.keys.sorted(), "\(note): objects at \(tid)")
+            for (oid, revision) in was {
+                #expect(now[oid]?.data == revision.data, "\(note): \(oid) at \(tid)")
+                // What is kept from before the pack time keeps its transaction.
+                #expect(now[oid]?.serial == revision.serial, "\(note): \(oid) at \(tid)")
+            }
+        }
+        // An undo of what was garbage at the pack time would bring back what a garbage collection drops.
+        let kept = try collectsGarbage ? Set(Self.state(old, packTime).keys) : nil
+        for tid in later.suffix(4) {
+            let touched = try old.records(of: tid).records.rest().map(\.oid)
+            if let kept, try touched.contains(where: { try Self.existed(old, $0, packTime) && !kept.contains($0) }) {
+                continue
+            }
+            #expect(
+                try Self.undo(tid, in: before) == Self.undo(tid, in: after), "\(note): the undo of \(tid)")
+        }
+    }
+
+    private static func records(_ storage: FileStorage, _ tid: TransactionID) throws -> [String] {
+        let (transaction, records) = try storage.records(of: tid)
+        return [
+            "\(transaction.tid) \(transaction.status) \(transaction.user) \(transaction.description) "
+                + "\(transaction.extensionData)"
+        ] + (try records.rest().map { "\($0.oid) \($0.data ?? [])" })
+    }
+
+    private static func existed(_ storage: FileStorage, _ oid: ObjectID, _ tid: TransactionID) throws -> Bool {
+        (try? storage.load(oid, at: tid)) != nil
+    }
+
+    /// All that can be reached from the root as of a transaction.
+    private static func state(_ storage: FileStorage, _ tid: TransactionID) throws -> State {
+        var state: State = [:]
+        var waiting: [ObjectID] = [.root]
+        while let oid = waiting.popLast() {
+            guard state[oid] == nil, let revision = try? storage.load(oid, at: tid) else { continue }
+            state[oid] = revision
+            let record = try ObjectRecord(revision, oid: oid)
+            waiting += record.document.references.filter { $0.kind == .strong }.map(\.oid)
+        }
+        return state
+    }
+
+    /// What can be reached after an undo, as text; `refused` when it cannot be undone.
+    private static func undo(_ tid: TransactionID, in path: String) throws -> String {
+        let copy = path + ".undone"
+        defer {
+            for ending in ["", ".index", ".lock", ".tmp"] { try? FileManager.default.removeItem(atPath: copy + ending) }
+        }
+        try FileManager.default.copyItem(atPath: path, toPath: copy)
+        let storage = try FileStorage(copy, options: .init(isWritable: true))
+        defer { storage.close() }
+        let transaction = try storage.begin(TransactionMetadata())
+        do {
+            try transaction.undo(tid)
+            _ = try transaction.vote()
+            _ = try transaction.finish { _ in }
+        } catch {
+            return "refused"
+        }
+        return try state(storage, .latest).sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.data)" }.joined(
+            separator: "\n")
+    }
+}

@@ -66,7 +66,7 @@ extension TLSSettings: CustomReflectable {
     public func keyIsEncrypted() throws(StorageError) -> Bool {
         guard let path = key ?? certificate else { return false }
         do throws(TLSFailure) {
-            return try TLSFiles.isEncrypted(path)
+            return try TLSFiles.isEncrypted(path, as: key == nil ? .certificate : .key)
         } catch {
             throw .connection(.tls(address: path, error))
         }

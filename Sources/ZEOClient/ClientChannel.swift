@@ -150,7 +150,8 @@ private final class ConnectionHandler: ChannelInboundHandler {
         guard let context else { return }
         let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
         context.eventLoop.scheduleTask(in: TimeAmount(greetingTimeout)) {
-            handler.value.perform(handler.value.connection.greetingTimedOut(afterSeconds: greetingTimeout / .seconds(1)))
+            handler.value.perform(
+                handler.value.connection.greetingTimedOut(afterSeconds: greetingTimeout / .seconds(1)))
         }
         // A server that greets is alive; registering may wait for its other work, but not for ever: cron would hang.
         context.eventLoop.scheduleTask(in: TimeAmount(setupTimeout)) {

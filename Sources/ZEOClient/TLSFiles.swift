@@ -13,9 +13,10 @@ public enum TLSFiles {
     private static let limit = 16 << 20
 
     /// Whether the key in a PEM file is encrypted, so that a pass phrase has to be asked for.
+    /// - Parameter file: what the file was named as.
     /// - Throws: `TLSFailure.file` when the file cannot be read.
-    public static func isEncrypted(_ path: String) throws(TLSFailure) -> Bool {
-        try holds("ENCRYPTED", contents(path, as: .key))
+    public static func isEncrypted(_ path: String, as file: TLSFile = .key) throws(TLSFailure) -> Bool {
+        try holds("ENCRYPTED", contents(path, as: file))
     }
 
     static func certificates(of path: String, as file: TLSFile) throws(TLSFailure) -> [NIOSSLCertificate] {
@@ -57,7 +58,8 @@ public enum TLSFiles {
         while let entry = unsafe readdir(directory) {
             let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
             let parts = name.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-            if parts.count == 2, parts[0].count == 8, UInt32(String(decoding: parts[0], as: UTF8.self), radix: 16) != nil,
+            if parts.count == 2, parts[0].count == 8,
+                UInt32(String(decoding: parts[0], as: UTF8.self), radix: 16) != nil,
                 Int(String(decoding: parts[1], as: UTF8.self)) != nil
             {
                 return true

@@ -202,7 +202,8 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
             .init(
                 address: name, storage: options.storage, readOnly: options.readOnly, label: options.label,
                 knownTransaction: known, newestGeneration: options.newestGeneration, login: options.login),
-            ConnectionTimeouts(connect: options.connectTimeout, greeting: options.greetingTimeout), options.access(tunnels),
+            ConnectionTimeouts(connect: options.connectTimeout, greeting: options.greetingTimeout),
+            options.access(tunnels),
             attempt: number, owner: self)
         return attempt
     }

@@ -66,7 +66,9 @@ extension ClientConnection {
 
     /// What an exception during the login means.
     func loginRefusal(_ exception: RemoteException) -> ConnectionFailure {
-        if exception.shortName == "LookupError" || exception.shortName == "KeyError", let user = configuration.login?.user {
+        if exception.shortName == "LookupError" || exception.shortName == "KeyError",
+            let user = configuration.login?.user
+        {
             return login(.noSuchUser(user))
         }
         return login(.refused("\(exception.className): \(exception.message)"))

@@ -431,7 +431,8 @@ public struct ClientConnection: Sendable {
         switch (error.lengthWord & MessageAuthenticator.flag != 0, splitter.hasCodes) {
         case (false, true): return login(.unproven("message \(provedCount + 1) after the login has no code"))
         case (true, false):
-            return protocolError("a message of \(error.lengthWord) bytes, or one with a code, which only a login brings")
+            return protocolError(
+                "a message of \(error.lengthWord) bytes, or one with a code, which only a login brings")
         default: break
         }
         return protocolError("a message of \(error.lengthWord) bytes, more than the \(error.limit) allowed")

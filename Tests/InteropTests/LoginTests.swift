@@ -96,7 +96,8 @@ struct LoginTests {
         #expect(try reader.load(.root, at: .latest).serial == last)
     }
 
-    @Test("who does not get in is told why: no login, a wrong password, an unknown user, another realm", arguments: peers)
+    @Test(
+        "who does not get in is told why: no login, a wrong password, an unknown user, another realm", arguments: peers)
     func refused(_ peer: PythonPeer) throws {
         let passwords = try PasswordFile()
         let file = try Self.made(peer)

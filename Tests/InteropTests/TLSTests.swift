@@ -60,7 +60,8 @@ struct TLSTests {
         let server = try PythonServer(
             .zeo6, serving: ["1": SampleData.path("fs/undo.fs")], onUnixSocket: true, options: certificates.section())
         #expect(
-            try ZEOClientStorage.secured(server.endpoint, certificates.settings()).load(.root, at: .latest).data.count > 10)
+            try ZEOClientStorage.secured(server.endpoint, certificates.settings()).load(.root, at: .latest).data.count
+                > 10)
         _ = try ZEOClientStorage.secured(server.endpoint, certificates.settings(serverName: "db.example.org"))
         #expect(
             try failure(server.endpoint, certificates.settings(serverName: "db2.example.org"))
@@ -194,7 +195,9 @@ struct TLSTests {
         stranger.authorities = certificates.path("ca.pem")
         let own = try ZEOServerProcess(options: certificates.section())
         var endpoints = [Endpoint.host("127.0.0.1", port: own.port)]
-        let servers = try [PythonPeer.zeo6, .zeo5].map { try ServerKind(peer: $0).serve(options: certificates.section()) }
+        let servers = try [PythonPeer.zeo6, .zeo5].map {
+            try ServerKind(peer: $0).serve(options: certificates.section())
+        }
         endpoints += servers.map(\.endpoint)
         for endpoint in endpoints {
             for settings in [stranger, certificates.settings("old")] {
@@ -253,8 +256,9 @@ struct TLSTests {
         #expect(
             try problem { $0.certificate = "/no/such" }
                 == .file(.certificate, path: "/no/such", .unreadable(errno: ENOENT)))
-        #expect(try problem { $0.authorities = "/no/such" }
-            == .file(.authorities, path: "/no/such", .unreadable(errno: ENOENT)))
+        #expect(
+            try problem { $0.authorities = "/no/such" }
+                == .file(.authorities, path: "/no/such", .unreadable(errno: ENOENT)))
         #expect(
             try problem { $0.certificate = certificates.folder.path }
                 == .file(.certificate, path: certificates.folder.path, .isDirectory))

@@ -79,8 +79,11 @@ struct ClientLoginTests {
         #expect(sent.count == 6)
         #expect(sent[0] == theirs[0])
         for (ours, theirs) in zip(sent, theirs).dropFirst().prefix(3) {
-            let (ours, theirs) = (try Message(Array(ours.dropFirst(4)), encoding: .pickle), try Message(
-                Array(theirs.dropFirst(4)), encoding: .pickle))
+            let (ours, theirs) = (
+                try Message(Array(ours.dropFirst(4)), encoding: .pickle),
+                try Message(
+                    Array(theirs.dropFirst(4)), encoding: .pickle)
+            )
             #expect((ours.name, ours.id, ours.arguments) == (theirs.name, theirs.id, theirs.arguments))
         }
         // The key that the captured client had made, and what it makes of our messages.
@@ -159,7 +162,8 @@ struct ClientLoginTests {
 
     @Test("every way not to get in has its own words")
     func failures() {
-        func failure(_ login: Credentials?, _ play: (inout LoginDialogue) -> [ClientConnection.Action]) -> LoginFailure? {
+        func failure(_ login: Credentials?, _ play: (inout LoginDialogue) -> [ClientConnection.Action]) -> LoginFailure?
+        {
             var dialogue = LoginDialogue(login)
             return LoginDialogue.failure(play(&dialogue))
         }
@@ -187,8 +191,9 @@ struct ClientLoginTests {
         #expect(
             answering { $0.raise("exceptions", "ValueError", "invalid challenge") }
                 == .refused("exceptions.ValueError: invalid challenge"))
-        #expect(answering { $0.connection.disconnected("the server closed the connection") }
-            == .refused("the server closed the connection"))
+        #expect(
+            answering { $0.connection.disconnected("the server closed the connection") }
+                == .refused("the server closed the connection"))
         // Without users the server may still refuse to register us.
         #expect(
             failure(nil) { dialogue in

@@ -51,7 +51,11 @@ public struct TLSSettings: Hashable, Sendable {
 }
 
 /// However it is printed, the pass phrase is not.
-extension TLSSettings: CustomReflectable {
+extension TLSSettings: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String {
+        "certificate \(certificate ?? "none"), authorities \(authorities ?? "of the system")"
+    }
+    public var debugDescription: String { description }
     public var customMirror: Mirror {
         Mirror(
             self,

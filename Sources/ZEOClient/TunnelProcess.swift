@@ -109,9 +109,7 @@ final class TunnelProcess: Sendable {
     /// - Returns: why, as far as ssh says it.
     func abandoned(_ loop: any EventLoop, _ failure: ConnectionFailure) -> ConnectionFailure {
         reap(loop, isWanted: false)
-        let text = text
-        guard !text.isEmpty, case .unreachable(let address, _) = failure else { return failure }
-        return .tunnel(address: address, through: name, text)
+        return explain(failure)
     }
 
     /// The connection is over: sees to it that ssh ends as well, and that nothing is left of it in the system's list.

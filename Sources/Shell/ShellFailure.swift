@@ -196,7 +196,10 @@ extension ShellFailure {
         case .lost(let address, let why):
             self.init(
                 "connection-lost", .connection, at: address, "connection lost: \(why)",
-                advice: "the server may be restarting: try again")
+                // Servers with TLS wait for us to begin, for a while.
+                advice: why.hasSuffix("before the server's greeting")
+                    ? "it may be restarting, or expect TLS (--tls, --cert FILE, --ca FILE)"
+                    : "the server may be restarting: try again")
         case .protocolError(let address, let what):
             self.init(
                 "protocol-error", .connection, at: address, "protocol error: \(what)",

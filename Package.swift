@@ -84,6 +84,7 @@ let package = Package(
             dependencies: [
                 "ZEOProtocol", "ZODB", .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
             ], swiftSettings: settings),
         .target(
             name: "ZEOServer",

@@ -73,6 +73,8 @@ struct ConnectionOptions: ParsableArguments {
         help: "Keep changes apart, in memory, until the session ends: nothing is written to the storage.")
     var isOverlay = false
 
+    @OptionGroup var trust: TrustOptions
+
     func validate() throws {
         if let timeout, !(timeout > 0 && timeout < 1e6) {
             throw ValidationError("--timeout takes seconds, more than 0")

@@ -160,6 +160,12 @@ extension ShellFailure {
 
     private init(_ failure: ConnectionFailure) {
         switch failure {
+        case .login(let address, let failure): self.init(failure, at: address)
+        case .tls(let address, let failure): self.init(failure, at: address)
+        case .tunnel(let address, let host, let what):
+            self.init(
+                "ssh", .connection, at: address, "no way through ssh \(host): \(what)",
+                advice: "'ssh \(host)' has to work by itself; without a terminal it needs a key and no question")
         case .refused(let address):
             self.init(
                 "refused", .connection, at: address, "connection refused: nothing listens there",
@@ -171,7 +177,7 @@ extension ShellFailure {
         case .silent(let address, let seconds):
             self.init(
                 "silent", .connection, at: address, "connected, but the server said nothing for \(number(seconds)) s",
-                advice: "it may expect TLS, or hang; --timeout SECONDS waits longer")
+                advice: "it may expect TLS (--tls, --cert FILE, --ca FILE), or hang; --timeout SECONDS waits longer")
         case .notZEO(let address, let received):
             self.init(
                 "not-zeo", .connection, at: address, "not a ZEO server: it said \(received)",

@@ -28,6 +28,8 @@ public struct OpeningOptions: Hashable, Sendable {
     public var tls: TLSSettings?
     /// `user@host`: the server is reached through the system's `ssh` to there, its address as seen from there.
     public var tunnel: String?
+    /// Whether `ssh` may ask at the terminal: for a password, for leave to trust a host.
+    public var tunnelMayAsk = false
     /// nil: what was loaded is kept in memory only.
     public var cache: CacheSettings?
     /// Whether a server that lets nobody write will do, until one is found that does.
@@ -84,6 +86,9 @@ public func openStorage(
         return try openServer(.host(host, port: port), address, options, interruption)
     case .socket(let path):
         return try openServer(.unixSocket(path: path), address, options, interruption)
+    case .path(let path) where options.tunnel != nil:
+        // What lies at the other end cannot be looked at; only a socket can be reached there.
+        return try openServer(.unixSocket(path: path), address, options, interruption)
     case .path(let path):
         switch FileKind(ofPath: path) {
         case .socket: return try openServer(.unixSocket(path: path), address, options, interruption)
@@ -111,6 +116,7 @@ private func openServer(
         clientOptions.greetingTimeout = duration(timeout)
         clientOptions.replyTimeout = duration(timeout)
     }
+    try clientOptions.secure(by: options, for: endpoint)
     return try ZEOClientStorage(endpoint, clientOptions, interruption: interruption)
 }
 

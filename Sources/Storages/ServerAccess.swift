@@ -1,3 +1,6 @@
+internal import ZEOClient
+public import ZODB
+
 /// Who we are to a server that asks for a name and a password: servers up to ZEO 4 can.
 public struct Login: Hashable, Sendable {
     public var user: String
@@ -10,6 +13,13 @@ public struct Login: Hashable, Sendable {
         self.password = password
         self.realm = realm
     }
+}
+
+/// However it is printed, the password is not.
+extension Login: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "user \(user)" + (realm.map { " of realm \($0)" } ?? "") }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: ["user": user, "realm": realm as Any]) }
 }
 
 /// How to speak TLS to a server: servers from ZEO 5 on can, and want a certificate of every client.
@@ -37,6 +47,29 @@ public struct TLSSettings: Hashable, Sendable {
         self.authorities = authorities
         self.serverName = serverName
         self.checksServerName = checksServerName
+    }
+}
+
+/// However it is printed, the pass phrase is not.
+extension TLSSettings: CustomReflectable {
+    public var customMirror: Mirror {
+        Mirror(
+            self,
+            children: [
+                "certificate": certificate as Any, "key": key as Any, "authorities": authorities as Any,
+                "serverName": serverName as Any, "checksServerName": checksServerName,
+            ])
+    }
+
+    /// Whether the key is encrypted, so that a pass phrase is needed.
+    /// - Throws: `StorageError` when there is no such file, or it cannot be read.
+    public func keyIsEncrypted() throws(StorageError) -> Bool {
+        guard let path = key ?? certificate else { return false }
+        do throws(TLSFailure) {
+            return try TLSFiles.isEncrypted(path, as: key == nil ? .certificate : .key)
+        } catch {
+            throw .connection(.tls(address: path, error))
+        }
     }
 }
 

@@ -37,21 +37,51 @@ extension ClientChannel {
     /// Connects, shakes hands and registers; `owner` is told how it goes. Returns at once.
     static func open(
         _ endpoint: Endpoint, _ configuration: ClientConnection.Configuration, _ timeouts: ConnectionTimeouts,
-        attempt: Int, owner: any ClientChannelOwner
+        _ access: ServerAccess = ServerAccess(), attempt: Int, owner: any ClientChannelOwner
+    ) {
+        var configuration = configuration
+        var again: (@Sendable (any ClientChannelOwner) -> Void)?
+        if configuration.login != nil, configuration.newestGeneration > .v4 {
+            // From generation 5 on there are no logins. A server that speaks older ones too, as ours does, lets us log in;
+            // one that does not closes, and is spoken to as it wants.
+            let newest = configuration
+            configuration.newestGeneration = .v4
+            again = { owner in
+                open(endpoint, newest, timeouts, access, login: nil, attempt: attempt, owner: owner)
+            }
+        }
+        open(endpoint, configuration, timeouts, access, login: again, attempt: attempt, owner: owner)
+    }
+
+    /// - Parameter again: connects anew where the server wants a newer generation.
+    private static func open(
+        _ endpoint: Endpoint, _ configuration: ClientConnection.Configuration, _ timeouts: ConnectionTimeouts,
+        _ access: ServerAccess, login again: (@Sendable (any ClientChannelOwner) -> Void)?, attempt: Int,
+        owner: any ClientChannelOwner
     ) {
         let handlerOwner = WeakOwner(owner)
-        let greetingTimeout = timeouts.greeting
+        let mayAsk = attempt == 1 && access.tunnel?.mayAsk == true
+        let greetingTimeout = access.patience(timeouts, mayAsk: mayAsk)
+        let setupTimeout = greetingTimeout + timeouts.greeting * 5
+        var ssh: TunnelProcess?
         let connected: EventLoopFuture<any Channel>
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton.next())
             // Nothing is read before there is a handler to read it: the server speaks first.
             .channelOption(.autoRead, value: false)
             .connectTimeout(TimeAmount(timeouts.connect))
         switch endpoint {
-        case .host(let name, let port):
-            guard (1...65_535).contains(port) else {
-                let failure = ConnectionFailure.unreachable(address: endpoint.description, "no such port: \(port)")
-                return owner.ended(.connection(failure), attempt: attempt)
+        case .host(_, let port) where !(1...65_535).contains(port):
+            let failure = ConnectionFailure.unreachable(address: endpoint.description, "no such port: \(port)")
+            return owner.ended(.connection(failure), attempt: attempt)
+        case _ where access.tunnel != nil:
+            do throws(ConnectionFailure) {
+                let process = try TunnelProcess(access, to: endpoint, mayAsk: mayAsk)
+                connected = bootstrap.withConnectedSocket(process.descriptor)
+                ssh = process
+            } catch {
+                return owner.ended(.connection(error), attempt: attempt)
             }
+        case .host(let name, let port):
             connected =
                 bootstrap
                 .channelOption(.socketOption(.so_keepalive), value: 1)
@@ -59,15 +89,22 @@ extension ClientChannel {
                 .connect(host: name, port: port)
         case .unixSocket(let path): connected = bootstrap.connect(unixDomainSocketPath: path)
         }
-        connected.flatMapThrowing { channel in
-            // TLS goes here: a handler before this one, and the stream is the same.
+        connected.flatMapThrowing { [configuration, ssh] channel in
+            let pipeline = channel.pipeline.syncOperations
+            var explanations: [Explanation] = []
+            if let tls = access.tls { explanations.append(try TLSEntrance.add(tls, to: endpoint, pipeline)) }
+            if let ssh {
+                explanations.append(ssh.explain)
+                ssh.follow(channel, while: { handlerOwner.value != nil })
+            }
             let handler = ConnectionHandler(
-                ClientConnection(configuration), greetingTimeout: greetingTimeout, attempt: attempt,
-                owner: handlerOwner)
-            try channel.pipeline.syncOperations.addHandler(handler)
+                ClientConnection(configuration), attempt: attempt, owner: handlerOwner, explanations: explanations,
+                again: again)
+            try pipeline.addHandler(handler)
+            handler.begin(greetingTimeout: greetingTimeout, setupTimeout: setupTimeout)
             try channel.syncOptions?.setOption(.autoRead, value: true)
         }.whenFailure { error in
-            let failure = ConnectionFailure(error, endpoint, timeouts.connect)
+            let failure = (error as? ConnectionFailure) ?? ConnectionFailure(error, endpoint, timeouts.connect)
             handlerOwner.value?.ended(.connection(failure), attempt: attempt)
         }
     }
@@ -89,15 +126,40 @@ private final class ConnectionHandler: ChannelInboundHandler {
     private var waiting: [Int: any PendingCall] = [:]
     private var context: ChannelHandlerContext?
     private var heartbeat: RepeatedTask?
-    private let greetingTimeout: Duration
     private let attempt: Int
     private let owner: WeakOwner
+    private let explanations: [Explanation]
+    private let again: (@Sendable (any ClientChannelOwner) -> Void)?
 
-    init(_ connection: ClientConnection, greetingTimeout: Duration, attempt: Int, owner: WeakOwner) {
+    /// - Parameters:
+    ///   - explanations: what knows more of a failure than the protocol, the nearest first.
+    ///   - again: connects anew, as the server wants it spoken to.
+    init(
+        _ connection: ClientConnection, attempt: Int, owner: WeakOwner, explanations: [Explanation],
+        again: (@Sendable (any ClientChannelOwner) -> Void)?
+    ) {
         self.connection = connection
-        self.greetingTimeout = greetingTimeout
         self.attempt = attempt
         self.owner = owner
+        self.explanations = explanations
+        self.again = again
+    }
+
+    /// Once it is in the pipeline: begins to look at the time.
+    func begin(greetingTimeout: Duration, setupTimeout: Duration) {
+        guard let context else { return }
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: TimeAmount(greetingTimeout)) {
+            handler.value.perform(
+                handler.value.connection.greetingTimedOut(afterSeconds: greetingTimeout / .seconds(1)))
+        }
+        // A server that greets is alive; registering may wait for its other work, but not for ever: cron would hang.
+        context.eventLoop.scheduleTask(in: TimeAmount(setupTimeout)) {
+            handler.value.perform(handler.value.connection.setupTimedOut(afterSeconds: setupTimeout / .seconds(1)))
+        }
+        heartbeat = context.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(60), delay: .seconds(60)) { _ in
+            handler.value.perform(handler.value.connection.minutePassed())
+        }
     }
 
     func send(_ calls: [any PendingCall]) {
@@ -120,21 +182,7 @@ private final class ConnectionHandler: ChannelInboundHandler {
 
     // MARK: Events of the channel
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
-        let seconds = greetingTimeout / .seconds(1)
-        context.eventLoop.scheduleTask(in: TimeAmount(greetingTimeout)) {
-            handler.value.perform(handler.value.connection.greetingTimedOut(afterSeconds: seconds))
-        }
-        // A server that greets is alive; registering may wait for its other work, but not for ever: cron would hang.
-        context.eventLoop.scheduleTask(in: TimeAmount(greetingTimeout * 6)) {
-            handler.value.perform(handler.value.connection.setupTimedOut(afterSeconds: seconds * 6))
-        }
-        heartbeat = context.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(60), delay: .seconds(60)) { _ in
-            handler.value.perform(handler.value.connection.minutePassed())
-        }
-    }
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         heartbeat?.cancel()
@@ -153,7 +201,11 @@ private final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        perform(connection.disconnected(systemText(of: error)))
+        if let failure = error as? ConnectionFailure {
+            perform(connection.failed(failure))
+        } else {
+            perform(connection.disconnected(systemText(of: error)))
+        }
         context.close(promise: nil)
     }
 
@@ -171,11 +223,21 @@ private final class ConnectionHandler: ChannelInboundHandler {
             case .blob(let id, let part): waiting[id]?.received(part)
             case .notification(let notification): owner.value?.received(notification, attempt: attempt)
             case .close(let error):
-                owner.value?.ended(error, attempt: attempt)
+                if connection.wantsNewerGeneration, let again, let owner = owner.value {
+                    again(owner)
+                } else {
+                    owner.value?.ended(explained(error), attempt: attempt)
+                }
                 context?.close(promise: nil)
             }
         }
         if wrote { context?.flush() }
+    }
+
+    /// What waits for a reply gets the same words: they are the end's, whoever tells it.
+    private func explained(_ error: StorageError) -> StorageError {
+        guard case .connection(let failure) = error else { return error }
+        return .connection(explanations.reduce(failure) { $1($0) })
     }
 
     private func write(_ bytes: [UInt8], telling pending: (any PendingCall)? = nil) {

@@ -1,5 +1,6 @@
 internal import NIOCore
 internal import NIOPosix
+internal import NIOSSL
 internal import ZEOProtocol
 internal import ZODB
 
@@ -40,6 +41,8 @@ extension ConnectionFailure {
 
 /// An error's words: the system's where it has a number, without the calls that led to it.
 func systemText(of error: any Error) -> String {
+    // Few say goodbye in TLS: an end is an end.
+    if error as? NIOSSLError == .uncleanShutdown { return "the server closed the connection" }
     guard let error = error as? IOError, let words = unsafe strerror(error.errnoCode) else { return "\(error)" }
     return unsafe String(cString: words)
 }

@@ -19,6 +19,7 @@ extension ZEOClientStorage {
         var details = [StorageInformation.Detail("storage name", options.storage)]
         if server.generation < .v5 { details.append(.init("release", server.releases)) }
         if server.python == .python2 { details.append(.init("server", "Python 2")) }
+        details += trust
         if let versions {
             // Old storages may be unable to tell.
             let names = (try? wait(for: versions)) ?? []
@@ -29,6 +30,22 @@ extension ZEOClientStorage {
         return StorageInformation(
             kind: "ZEO server, protocol \(server.dialect)", storageName: told.storageName,
             objectCount: told.objectCount, size: told.size, details: details)
+    }
+
+    /// What proves who is at either end.
+    private var trust: [StorageInformation.Detail] {
+        var details: [StorageInformation.Detail] = []
+        if case .loggedIn(let user, let realm)? = state.withLock({ $0.welcome?.login }) {
+            details.append(.init("login", "\(LogText.printable(user)), realm \(LogText.printable(realm))"))
+        }
+        if let tls = options.tls { details.append(.init("tls", tls.hasCertificate ? "with our certificate" : "yes")) }
+        if let tunnel = options.tunnel { details.append(.init("ssh", tunnel.destination)) }
+        return details
+    }
+
+    public var remarks: [String] {
+        guard state.withLock({ $0.welcome?.login }) == .notAsked else { return [] }
+        return ["\(name) asks for no login: nobody there knows that you are \(options.login?.user ?? "")"]
     }
 
     @Sendable private static func figures(_ value: WireValue) throws(MalformedReply) -> [(name: String, value: String)]

@@ -34,6 +34,12 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         public var temporaryDirectory: String
         /// The newest generation of the protocol to speak.
         public var newestGeneration: Generation
+        /// Who we are to a server that asks for a login.
+        public var login: Credentials?
+        /// nil: no TLS.
+        public var tls: ClientTLS?
+        /// nil: the server is reached directly.
+        public var tunnel: Tunnel?
 
         public init(
             storage: String = "1", readOnly: Bool = true, label: String? = nil,
@@ -80,6 +86,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
     public let options: Options
     let interruption: Interruption
     let state: Mutex<State>
+    let tunnels = TunnelProcesses()
     /// Servers take one transaction at a time from a client.
     let gate = CommitGate()
 
@@ -144,6 +151,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
             defer { state.link = .closed }
             return state.link
         }
+        defer { tunnels.end() }
         switch link {
         case .connected(let channel): channel.close()
         case .connecting(let attempt): attempt.complete(.failure(.connection(Self.closed(endpoint))))
@@ -193,9 +201,10 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
             endpoint,
             .init(
                 address: name, storage: options.storage, readOnly: options.readOnly, label: options.label,
-                knownTransaction: known, newestGeneration: options.newestGeneration),
-            ConnectionTimeouts(connect: options.connectTimeout, greeting: options.greetingTimeout), attempt: number,
-            owner: self)
+                knownTransaction: known, newestGeneration: options.newestGeneration, login: options.login),
+            ConnectionTimeouts(connect: options.connectTimeout, greeting: options.greetingTimeout),
+            options.access(tunnels),
+            attempt: number, owner: self)
         return attempt
     }
 

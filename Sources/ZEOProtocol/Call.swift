@@ -6,6 +6,10 @@ public import ZODB
 public enum Call: Hashable, Sendable {
     /// Whether a login is asked for, and of which kind; the first call to servers that know it.
     case getAuthProtocol
+    /// What a login's proof has to be about. See `DigestLogin`.
+    case getChallenge
+    /// The proof: whether it is right.
+    case answerChallenge(user: String, challenge: String, proof: String)
     case register(storage: String, readOnly: Bool)
     case getInfo
     /// The tid of the last transaction. See `Reply.lastTransaction`.
@@ -96,6 +100,9 @@ extension Call {
         case .register(let storage, let readOnly):
             ("register", [.string(storage), .integer(readOnly ? 1 : 0)])
         case .getAuthProtocol: ("getAuthProtocol", [])
+        case .getChallenge: ("auth_get_challenge", [])
+        case .answerChallenge(let user, let challenge, let proof):
+            ("auth_response", [.tuple([.string(user), .string(challenge), .string(proof)])])
         case .getInfo: ("get_info", [])
         case .ping where generation.hasPing: ("ping", [])
         case .lastTransaction where generation.hasLastTransaction, .ping where generation.hasLastTransaction:
@@ -157,7 +164,7 @@ extension Call {
     /// Whether servers of this generation have the method at all.
     private func isKnown(to generation: Generation) -> Bool {
         switch self {
-        case .getAuthProtocol: generation.hasAuthentication
+        case .getAuthProtocol, .getChallenge, .answerChallenge: generation.hasAuthentication
         case .getInvalidations: generation.hasLastTransaction
         case .serverStatus: generation.hasServerStatus
         case .setClientLabel: generation.hasClientLabel

@@ -20,6 +20,8 @@ extension ClientConnection {
         let call: Call =
             switch setup.step {
             case .getAuthProtocol: .getAuthProtocol
+            case .getChallenge: .getChallenge
+            case .answerChallenge: answer(to: setup.challenge)
             case .register: .register(storage: configuration.storage, readOnly: configuration.readOnly)
             case .getInfo: .getInfo
             case .lastTransaction: .lastTransaction
@@ -38,13 +40,15 @@ extension ClientConnection {
     mutating func settle(_ message: Message, _ setup: Setup, _ actions: inout [Action]) {
         var setup = setup
         let generation = setup.speech.dialect.generation
-        do throws(MalformedReply) {
-            if let exception = try exception(in: message, generation) { return fail(refusal(exception), &actions) }
+        do {
+            if let exception = try exception(in: message, generation) {
+                return fail(setup.step.isLogin ? .connection(loginRefusal(exception)) : refusal(exception), &actions)
+            }
             let value = message.arguments
             switch setup.step {
-            case .getAuthProtocol:
-                guard value.isNone else { return fail(loginWanted(value), &actions) }
-                setup.step = .register
+            case .getAuthProtocol: try loginKind(value, &setup)
+            case .getChallenge: try challenged(value, &setup)
+            case .answerChallenge: try loggedIn(value, &setup)
             case .register:
                 if generation.registrationTellsLastTransaction {
                     setup.lastTransaction = try Reply.transaction(value, of: "register")
@@ -69,8 +73,10 @@ extension ClientConnection {
                 setup.information = try ServerInformation(value)
                 if !generation.registrationTellsLastTransaction { setup.step = .lastTransaction }
             }
+        } catch let failure as ConnectionFailure {
+            return fail(failure, &actions)
         } catch {
-            return fail(protocolError(error.description), &actions)
+            return fail(protocolError("\(error)"), &actions)
         }
         if setup.step == .getInfo, let information = setup.information {
             finish(setup, information, &actions)
@@ -91,6 +97,8 @@ extension ClientConnection {
     }
 
     private mutating func finish(_ setup: Setup, _ information: ServerInformation, _ actions: inout [Action]) {
+        // Servers that know no logins do not ask.
+        let login = configuration.login != nil && setup.login == .none ? .notAsked : setup.login
         phase = .ready(setup.speech)
         if let label = configuration.label, let (_, action) = try? start(.setClientLabel(label), setup.speech) {
             actions.append(action)
@@ -99,7 +107,7 @@ extension ClientConnection {
             .ready(
                 Welcome(
                     dialect: setup.speech.dialect, lastTransaction: setup.lastTransaction, missed: setup.missed,
-                    information: information, serverIsPython2: setup.serverIsPython2)))
+                    information: information, serverIsPython2: setup.serverIsPython2, login: login)))
         for notification in setup.queued { deliver(notification, setup.speech, &actions) }
     }
 
@@ -110,12 +118,6 @@ extension ClientConnection {
         return message.isException ? try RemoteException(message.arguments) : nil
     }
 
-    private func loginWanted(_ kind: WireValue) -> StorageError {
-        let name = WireValue.escaped(kind.rawBytes ?? [], keepingText: true)
-        return .unsupported(
-            "\(configuration.address): the server asks for a login (\(name)), which zeoshell cannot do yet")
-    }
-
     private func refusal(_ exception: RemoteException) -> StorageError {
         if exception.shortName == "ValueError", exception.message.hasPrefix("unknown storage") {
             return .connection(.unknownStorage(address: configuration.address, name: configuration.storage))
@@ -123,6 +125,7 @@ extension ClientConnection {
         if exception.shortName == "ReadOnlyError" {
             return .readOnly("the server \(configuration.address), storage '\(configuration.storage)'")
         }
+        if exception.shortName == "AuthError" { return .connection(login(.refused(exception.message))) }
         return .connection(lost("the server raised \(exception.className): \(exception.message)"))
     }
 }

@@ -10,7 +10,7 @@ public import ZODB
 ///
 /// and with generations before 5
 ///
-///     S: greeting   C: the dialect, [getAuthProtocol]   C: register   C: get_info   C: lastTransaction
+///     S: greeting   C: the dialect, [getAuthProtocol]   [the login]   C: register   C: get_info   C: lastTransaction
 ///     [C: getInvalidations]   ready
 ///
 /// Replies are what generation 5 would have said: an error is one however it came, and a vote is answered by what
@@ -33,11 +33,13 @@ public struct ClientConnection: Sendable {
         public var frameLimit: Int
         /// The newest generation to admit to.
         public var newestGeneration: Generation
+        /// Who we are, where a server asks.
+        public var login: Credentials?
 
         public init(
             address: String, storage: String = "1", readOnly: Bool = true, label: String? = nil,
             knownTransaction: TransactionID? = nil, frameLimit: Int = Frame.defaultLimit,
-            newestGeneration: Generation = .v5
+            newestGeneration: Generation = .v5, login: Credentials? = nil
         ) {
             self.address = address
             self.storage = storage
@@ -46,6 +48,7 @@ public struct ClientConnection: Sendable {
             self.knownTransaction = knownTransaction
             self.frameLimit = frameLimit
             self.newestGeneration = newestGeneration
+            self.login = login
         }
     }
 
@@ -65,6 +68,7 @@ public struct ClientConnection: Sendable {
         public var information: ServerInformation
         /// The server writes native strings: it runs on Python 2.
         public var serverIsPython2: Bool
+        public var login = LoginOutcome.none
 
         public var server: ServerDialect {
             ServerDialect(dialect, on: serverIsPython2 ? .python2 : .python3, information)
@@ -100,7 +104,9 @@ public struct ClientConnection: Sendable {
 
     struct Setup {
         enum Step {
-            case getAuthProtocol, register, getInfo, lastTransaction, getInvalidations
+            case getAuthProtocol, getChallenge, answerChallenge, register, getInfo, lastTransaction, getInvalidations
+
+            var isLogin: Bool { self == .getChallenge || self == .answerChallenge }
         }
 
         var speech: Speech
@@ -111,6 +117,8 @@ public struct ClientConnection: Sendable {
         var missed = Missed.nothing
         var information: ServerInformation?
         var serverIsPython2 = false
+        var login = LoginOutcome.none
+        var challenge: DigestLogin?
         /// What arrived before the caller could use it.
         var queued: [Notification] = []
 
@@ -147,7 +155,14 @@ public struct ClientConnection: Sendable {
     /// Who asked for a blob: the server sends it once for each, in the order asked.
     private var blobs: [Blob: [Int]] = [:]
     private var account = StoreAccount()
-    private var lastID = 0
+    var lastID = 0
+    /// The codes of the messages, once we have logged in.
+    var incoming: MessageAuthenticator?
+    var outgoing: MessageAuthenticator?
+    /// Messages that came with a code.
+    var provedCount = 0
+    /// The server is newer than the generation that we admitted to, and closed on it.
+    public private(set) var wantsNewerGeneration = false
 
     public init(_ configuration: Configuration) {
         self.configuration = configuration
@@ -165,8 +180,8 @@ public struct ClientConnection: Sendable {
         var actions: [Action] = []
         while true {
             do throws(FrameError) {
-                guard let body = try splitter.next() else { return actions }
-                receive(body, &actions)
+                guard let part = try splitter.nextPart() else { return actions }
+                if isProved(part, &actions) { receive(part.body, &actions) }
             } catch {
                 fail(failure(for: error), &actions)
             }
@@ -181,13 +196,24 @@ public struct ClientConnection: Sendable {
         case .closed: return []
         case .setup(let setup) where setup.isFirstStep:
             // Python servers refuse a version in this way and no other.
+            let newest = Handshake.answer(to: Array(setup.announced.utf8))
+            wantsNewerGeneration = newest != Handshake.Answer.speak(setup.speech.dialect)
             fail(
                 .versionRefused(
                     address: configuration.address, theirs: "\(setup.announced), and closed on our answer",
                     ours: setup.speech.dialect.description), &actions)
         case .greeting: fail(lost("\(why), before the server's greeting"), &actions)
+        case .setup(let setup) where setup.step.isLogin: fail(login(.refused(why)), &actions)
         case .setup, .ready: fail(lost(why), &actions)
         }
+        return actions
+    }
+
+    /// The connection came to nothing, for a reason that lies below the protocol.
+    public mutating func failed(_ failure: ConnectionFailure) -> [Action] {
+        if case .closed = phase { return [] }
+        var actions: [Action] = []
+        fail(failure, &actions)
         return actions
     }
 
@@ -244,8 +270,9 @@ public struct ClientConnection: Sendable {
         return (id, send(message, speech))
     }
 
-    private func send(_ message: Message, _ speech: Speech) -> Action {
-        .send(Frame.bytes(message.body(in: speech.dialect.encoding, for: speech.reader ?? .python2)))
+    private mutating func send(_ message: Message, _ speech: Speech) -> Action {
+        let body = message.body(in: speech.dialect.encoding, for: speech.reader ?? .python2)
+        return .send(Frame.bytes(body, code: outgoing?.code(of: body)))
     }
 
     // MARK: Receiving
@@ -401,6 +428,13 @@ public struct ClientConnection: Sendable {
 
     private func failure(for error: FrameError) -> ConnectionFailure {
         if case .greeting = phase { return notZEO(splitter.pending) }
+        switch (error.lengthWord & MessageAuthenticator.flag != 0, splitter.hasCodes) {
+        case (false, true): return login(.unproven("message \(provedCount + 1) after the login has no code"))
+        case (true, false):
+            return protocolError(
+                "a message of \(error.lengthWord) bytes, or one with a code, which only a login brings")
+        default: break
+        }
         return protocolError("a message of \(error.lengthWord) bytes, more than the \(error.limit) allowed")
     }
 }

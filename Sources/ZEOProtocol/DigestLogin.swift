@@ -28,14 +28,39 @@ public struct DigestLogin: Hashable, Sendable {
         self.nonce = Hexadecimal.text(nonce)
     }
 
+    /// A server's challenge, as a client gets it; nil when the value is none.
+    init?(_ value: WireValue) {
+        guard let parts = value.elements, parts.count == 3 else { return nil }
+        var texts: [String] = []
+        for part in parts {
+            guard let bytes = part.rawBytes, bytes.count <= 1000,
+                let text = String(validating: bytes, as: UTF8.self)
+            else { return nil }
+            texts.append(text)
+        }
+        (realm, challenge, nonce) = (texts[0], texts[1], texts[2])
+    }
+
     /// What `auth_get_challenge` returns.
     public var value: WireValue { .tuple([.string(realm), .string(challenge), .string(nonce)]) }
 
     /// Checks what a client proves.
     public func check(_ response: [UInt8], hash: String) -> Outcome {
-        let proof = Hexadecimal.text(SHA1.digest(Array("\(hash):\(challenge)".utf8)))
-        guard areEqualInConstantTime(response, Array(proof.utf8)) else { return .wrong }
-        return .right(key: SHA1.digest(Array("\(hash):\(nonce)".utf8)) + Array(hash.utf8.prefix(44)))
+        guard areEqualInConstantTime(response, Array(proof(hash: hash).utf8)) else { return .wrong }
+        return .right(key: key(hash: hash))
+    }
+
+    /// What proves that one knows the hash: 40 hexadecimal digits.
+    public func proof(hash: String) -> String { Hexadecimal.text(SHA1.digest(Array("\(hash):\(challenge)".utf8))) }
+
+    /// The key of the connection's checksums.
+    public func key(hash: String) -> [UInt8] {
+        SHA1.digest(Array("\(hash):\(nonce)".utf8)) + Array(hash.utf8.prefix(44))
+    }
+
+    /// The hash of a password in this realm.
+    public func hash(of credentials: Credentials) -> String {
+        Self.hash(user: credentials.user, realm: realm, password: credentials.password)
     }
 
     /// What a server keeps instead of a password.

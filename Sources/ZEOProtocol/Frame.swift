@@ -9,10 +9,13 @@ public enum Frame {
     public static let defaultLimit = 1 << 28
 
     /// `body` with its length before it.
-    public static func bytes(_ body: [UInt8]) -> [UInt8] {
-        var writer = ByteWriter(capacity: body.count + 4)
+    /// - Parameter code: goes between the two, on a connection whose client has logged in.
+    public static func bytes(_ body: [UInt8], code: [UInt8]? = nil) -> [UInt8] {
+        var writer = ByteWriter(capacity: body.count + 4 + (code?.count ?? 0))
         // A message of 4 GiB cannot be sent; none of ours comes near.
-        writer.write(UInt32(truncatingIfNeeded: body.count))
+        let length = UInt32(truncatingIfNeeded: body.count)
+        writer.write(code == nil ? length : length | MessageAuthenticator.flag)
+        if let code { writer.write(code) }
         writer.write(body)
         return writer.bytes
     }
@@ -27,8 +30,16 @@ public struct FrameError: Error, Hashable, Sendable {
 
 /// Cuts a stream of bytes into message bodies, however the network split or joined them.
 public struct FrameSplitter: Sendable {
+    /// A message, and the code that came with it; empty where none belongs.
+    public struct Part: Hashable, Sendable {
+        public var body: [UInt8]
+        public var code: [UInt8]
+    }
+
     /// The longest body taken from now on, in bytes.
     public var limit: Int
+    /// Whether every message from now on has a code before its body.
+    public var hasCodes = false
     private var buffer: [UInt8] = []
     private var start = 0
 
@@ -51,14 +62,20 @@ public struct FrameSplitter: Sendable {
     public var pending: ArraySlice<UInt8> { buffer[start...] }
 
     /// The next complete body; nil when more bytes must arrive first.
-    public mutating func next() throws(FrameError) -> [UInt8]? {
+    public mutating func next() throws(FrameError) -> [UInt8]? { try nextPart()?.body }
+
+    /// The next complete message; nil when more bytes must arrive first.
+    /// - Throws: `FrameError` for a length beyond the limit, for a code where none belongs, and where one is missing.
+    public mutating func nextPart() throws(FrameError) -> Part? {
         guard buffer.count - start >= 4 else { return nil }
         let word = buffer[start..<start + 4].reduce(0 as UInt32) { $0 << 8 | UInt32($1) }
-        guard Int(word) <= limit else { throw FrameError(lengthWord: word, limit: limit) }
+        let hasCode = word & MessageAuthenticator.flag != 0
+        let size = Int(word & ~MessageAuthenticator.flag)
+        guard hasCode == hasCodes, size <= limit else { throw FrameError(lengthWord: word, limit: limit) }
         let first = start + 4
-        guard buffer.count - first >= Int(word) else { return nil }
-        let end = first + Int(word)
-        start = end
-        return Array(buffer[first..<end])
+        let body = first + (hasCode ? MessageAuthenticator.size : 0)
+        guard buffer.count - body >= size else { return nil }
+        start = body + size
+        return Part(body: Array(buffer[body..<start]), code: Array(buffer[first..<body]))
     }
 }

@@ -37,7 +37,7 @@ extension WireValue: CustomStringConvertible {
     }
 
     /// Bytes for a message to people: printable characters as they are, anything else as `\n` or `\x00`.
-    static func escaped(_ bytes: [UInt8], keepingText: Bool) -> String {
+    public static func escaped(_ bytes: [UInt8], keepingText: Bool) -> String {
         var result = ""
         for scalar in String(decoding: bytes.prefix(longest), as: UTF8.self).unicodeScalars where keepingText {
             switch scalar.value {

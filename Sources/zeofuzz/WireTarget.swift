@@ -13,7 +13,9 @@ struct WireTarget: Target {
             _ = try? Reply.history(message.arguments)
             _ = try? Reply.revision(message.arguments)
         }
-        var connection = ClientConnection(.init(address: "fuzz"))
+        // With a login to give, so that a server may ask for it.
+        var connection = ClientConnection(
+            .init(address: "fuzz", login: Credentials(user: "joe", password: "secret")))
         var isReady = false
         var closed = 0
         var rest = input[...]

@@ -123,12 +123,15 @@ public final class PythonServer {
     }
 
     private func hasGreeted() -> Bool {
+        // Nobody without TLS is greeted.
+        let speaksTLS = (try? String(contentsOf: configuration, encoding: .utf8))?.contains("<ssl>") ?? false
         let socket: ClientSocket? =
             switch address {
             case .port(let port): ClientSocket(port: port)
             case .unixSocket(let path): ClientSocket(path: path)
             }
-        return socket?.read(count: 6).count == 6
+        guard let socket else { return false }
+        return speaksTLS || socket.read(count: 6).count == 6
     }
 
     /// Runs Python that finds `storage` (a `ClientStorage` on this server's storage called `name`), `db`,

@@ -133,6 +133,7 @@ extension Session {
         let (address, options, service) = try destination(text, connection)
         do {
             try open(address, options, service: service)
+            noteConnection()
         } catch  where service?.name == text {
             throw ShellFailure(error, at: text)
         }
@@ -154,6 +155,7 @@ extension Session {
             address.storageName = address.storageName ?? options.storageName
             let service = services.service(at: address)
             if let service, options.isWritable, !options.isOverlay { try Self.requireWritable(service) }
+            try connection.trust.apply(to: &options, for: address, in: self)
             return (address, options, service)
         }
         if options.isWritable, !options.isOverlay { try Self.requireWritable(service) }
@@ -161,7 +163,9 @@ extension Session {
         options.storageName = options.storageName ?? service.storage
         options.blobDirectory = options.blobDirectory ?? service.blobDirectory
         do {
-            return (try StorageAddress(parsing: service.address), options, service)
+            let address = try StorageAddress(parsing: service.address)
+            try connection.trust.apply(to: &options, for: address, in: self)
+            return (address, options, service)
         } catch {
             throw ShellFailure(error, at: text)
         }

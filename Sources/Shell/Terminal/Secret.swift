@@ -17,9 +17,10 @@ enum Secret {
     }
 
     /// What comes out of an open descriptor up to its end, without a line end.
-    static func descriptor(_ number: Int) throws -> [UInt8] {
+    /// - Parameter option: what named it.
+    static func descriptor(_ number: Int, of option: String = "--password-fd") throws -> [UInt8] {
         guard number != 1, number != 2, let descriptor = Int32(exactly: number), descriptor >= 0 else {
-            throw ShellFailure.usage("--password-fd \(number): not a descriptor to read from")
+            throw ShellFailure.usage("\(option) \(number): not a descriptor to read from")
         }
         let name = "descriptor \(number)"
         var bytes: [UInt8] = []

@@ -1,4 +1,5 @@
 internal import ByteCoding
+internal import ZEOProtocol
 
 /// What is known of a client for sure, to decide what it may do.
 public struct ClientIdentity: Hashable, Sendable {
@@ -53,19 +54,5 @@ extension ClientCertificate: CustomStringConvertible {
     public var description: String {
         guard !subject.isEmpty else { return "sha256:" + Hexadecimal.text(fingerprint.prefix(8)) + "…" }
         return subject.map { "\($0.type)=\(LogText.printable($0.value))" }.joined(separator: ", ")
-    }
-}
-
-/// What comes from outside, on one line of a log.
-enum LogText {
-    /// At most 100 characters, without any that would end the line or steer a terminal.
-    static func printable(_ text: String) -> String {
-        let scalars = text.unicodeScalars.prefix(100).map { scalar -> Unicode.Scalar in
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: "?"
-            default: scalar
-            }
-        }
-        return String(String.UnicodeScalarView(scalars))
     }
 }

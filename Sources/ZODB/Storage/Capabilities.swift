@@ -99,6 +99,12 @@ public protocol RemoteStorage: Storage {
     var isConnected: Bool { get }
     /// One round trip; how long it took.
     func ping() throws(StorageError) -> Duration
+    /// What a person ought to know of the connection, in sentences.
+    var remarks: [String] { get }
+}
+
+extension RemoteStorage {
+    public var remarks: [String] { [] }
 }
 
 /// A storage whose records can be read in bulk where they lie, in the order that is cheapest for it.

@@ -66,6 +66,12 @@ public enum ConnectionFailure: Error, Hashable, Sendable {
     case lost(address: String, String)
     /// The server sent what the protocol does not allow.
     case protocolError(address: String, String)
+    /// The server wants to know who we are, and does not let us in as whom we say.
+    case login(address: String, LoginFailure)
+    /// TLS is not to be had: one side refuses the other.
+    case tls(address: String, TLSFailure)
+    /// The system's `ssh`, through which the server is reached, says why not.
+    case tunnel(address: String, through: String, String)
 }
 
 extension StorageError: CustomStringConvertible {
@@ -108,6 +114,9 @@ extension ConnectionFailure: CustomStringConvertible {
         case .unknownStorage(let address, let name): "\(address): no storage named '\(name)' there"
         case .lost(let address, let why): "\(address): connection lost: \(why)"
         case .protocolError(let address, let what): "\(address): protocol error: \(what)"
+        case .login(let address, let failure): "\(address): \(failure)"
+        case .tls(let address, let failure): "\(address): \(failure)"
+        case .tunnel(let address, let host, let what): "\(address) through ssh \(host): \(what)"
         }
     }
 }

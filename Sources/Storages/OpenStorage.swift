@@ -111,6 +111,7 @@ private func openServer(
         clientOptions.greetingTimeout = duration(timeout)
         clientOptions.replyTimeout = duration(timeout)
     }
+    clientOptions.cacheFile = options.cache.map { ($0.file, $0.size) }
     return try ZEOClientStorage(endpoint, clientOptions, interruption: interruption)
 }
 

@@ -42,15 +42,12 @@ public struct TLSSettings: Hashable, Sendable {
 
 /// What is kept of a server's objects from one run to the next.
 public struct CacheSettings: Hashable, Sendable {
-    /// ZEO's default, in bytes.
-    public static let defaultSize = 20 << 20
-
     /// The path of the cache file, in ZEO's own format.
     public var file: String
-    /// How large the file is, in bytes.
-    public var size: Int
+    /// How large the file is to be, in bytes; nil: as it is, and a new one 20 MB.
+    public var size: Int?
 
-    public init(file: String, size: Int = defaultSize) {
+    public init(file: String, size: Int? = nil) {
         self.file = file
         self.size = size
     }

@@ -30,8 +30,9 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         public var replyTimeout: Duration?
         /// Bytes of revisions to keep; 0 keeps none.
         public var cacheCapacity: Int
-        /// A file to keep them in beside the memory, from one run to the next, and its size in bytes; nil for none.
-        public var cacheFile: (path: String, size: Int)?
+        /// A file to keep them in beside the memory, from one run to the next, and its size in bytes (nil: see
+        /// `CacheFile.open`); nil for none.
+        public var cacheFile: (path: String, size: Int?)?
         /// Where blobs wait that arrive faster than they are read.
         public var temporaryDirectory: String
         /// The newest generation of the protocol to speak.
@@ -41,7 +42,8 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
             storage: String = "1", readOnly: Bool = true, label: String? = nil,
             connectTimeout: Duration = .seconds(10), greetingTimeout: Duration = .seconds(5),
             replyTimeout: Duration? = nil,
-            cacheCapacity: Int = 32 << 20, cacheFile: (path: String, size: Int)? = nil, temporaryDirectory: String = "/var/tmp",
+            cacheCapacity: Int = 32 << 20, cacheFile: (path: String, size: Int?)? = nil,
+            temporaryDirectory: String = "/var/tmp",
             newestGeneration: Generation = .v5
         ) {
             self.storage = storage
@@ -220,7 +222,8 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
     private func scheduleRetry() {
         let delay = state.withLock { state -> Duration? in
             // The first connection is the caller's to retry.
-            guard case .disconnected = state.link, state.welcome != nil || state.away != nil, !state.isRetryScheduled else { return nil }
+            guard case .disconnected = state.link, state.welcome != nil || state.away != nil, !state.isRetryScheduled
+            else { return nil }
             state.isRetryScheduled = true
             return state.backoff.next()
         }

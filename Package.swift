@@ -29,13 +29,17 @@ let package = Package(
         .executableTarget(
             name: "zeofuzz",
             dependencies: [
-                "Pickle", "Verification", "ZEOProtocol", "ZODB", "ZODBFile",
+                "ClientCache", "Pickle", "Verification", "ZEOProtocol", "ZODB", "ZODBFile",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),
         .target(name: "ZConfig", swiftSettings: settings),
         .target(name: "ServerConfiguration", dependencies: ["ZConfig"], swiftSettings: settings),
         .target(
             name: "ZODBFile", dependencies: ["ByteCoding", "Pickle", "ZODB"], swiftSettings: settings),
+        .target(name: "ClientCache", dependencies: ["ByteCoding", "ZODB", "ZODBFile"], swiftSettings: settings),
+        .testTarget(
+            name: "ClientCacheTests", dependencies: ["ByteCoding", "ClientCache", "TestSupport", "ZODB", "ZODBFile"],
+            swiftSettings: settings),
         .executableTarget(
             name: "zeobench",
             dependencies: [
@@ -54,12 +58,12 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
-            name: "Storages", dependencies: ["Backup", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"],
+            name: "Storages", dependencies: ["Backup", "ClientCache", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"],
             swiftSettings: settings),
         .target(
             name: "Shell",
             dependencies: [
-                "Backup", "ByteCoding", "LineEditing", "ObjectGraph", "Pickle", "Storages", "Verification", "ZODB",
+                "Backup", "ByteCoding", "ClientCache", "LineEditing", "ObjectGraph", "Pickle", "Storages", "Verification", "ZODB",
                 "ZODBFile",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -82,7 +86,7 @@ let package = Package(
         .target(
             name: "ZEOClient",
             dependencies: [
-                "ZEOProtocol", "ZODB", .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                "ClientCache", "ZEOProtocol", "ZODB", .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
             ], swiftSettings: settings),
@@ -166,7 +170,8 @@ let package = Package(
         .testTarget(
             name: "InteropTests",
             dependencies: [
-                "Pickle", "Storages", "TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile", "zeoserver",
+                "ClientCache", "Pickle", "Storages", "TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile", "zeoserver",
+                "zeoshell",
             ],
             exclude: ["zeo-tests"], swiftSettings: settings),
         .testTarget(

@@ -33,7 +33,7 @@ extension Workspace {
         do throws(StorageError) {
             return try facts(of: try subject(of: node))
         } catch {
-            guard error.isAboutOneObject else { throw error }
+            guard error.leavesOthersReadable else { throw error }
             var facts = Facts(kind: node.metaType ?? node.className.map { Kinds.word(for: $0) } ?? "?")
             facts.className = node.className
             facts.problem = error
@@ -60,7 +60,7 @@ extension Workspace {
             (facts.contentSize, facts.contentType) = (content?.size, content?.mediaType)
         } catch {
             // A lost counter or blob takes nothing from what the record itself says.
-            guard error.isAboutOneObject else { throw error }
+            guard error.leavesOthersReadable else { throw error }
         }
         return facts
     }

@@ -82,8 +82,17 @@ final class CommandRunner {
                 Diagnostics.write("time: \(CellText.duration(seconds))\n")
             }
         }
+        tellRemarks(isQuiet: isQuiet(options), format: options.format)
         let report = try body()
         return try show(report, options, line, command: name, isJob: isJob)
+    }
+
+    /// Says what is to be said of the storage, whatever is done with it.
+    func tellRemarks(isQuiet: Bool = false, format: OutputFormat? = nil) {
+        let format = format ?? session.settings.format ?? .plain
+        for remark in session.remarks() where !isQuiet || remark.severity == .warning {
+            Diagnostics.write(remark, command: nil, format: format)
+        }
     }
 
     private func isQuiet(_ options: OutputOptions) -> Bool { options.isQuiet || session.settings.isQuiet }

@@ -61,6 +61,8 @@ public enum CommandTable {
             LoadDumpCommand.self,
             // server
             PingCommand.self,
+            CacheStatCommand.self,
+            CacheClearCommand.self,
             PackCommand.self,
             CheckCommand.self,
             RefreshCommand.self,

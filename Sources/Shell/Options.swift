@@ -74,6 +74,7 @@ struct ConnectionOptions: ParsableArguments {
     var isOverlay = false
 
     @OptionGroup var trust: TrustOptions
+    @OptionGroup var cache: CacheOptions
 
     func validate() throws {
         if let timeout, !(timeout > 0 && timeout < 1e6) {
@@ -83,9 +84,11 @@ struct ConnectionOptions: ParsableArguments {
 
     /// What the options say; a service may say more.
     func opening(_ environment: Environment = .process) -> OpeningOptions {
-        OpeningOptions(
+        var options = OpeningOptions(
             storageName: storageName, timeout: timeout, blobDirectory: blobDirectory, isWritable: allowsWriting,
             isOverlay: isOverlay, clientLabel: Identity.label(environment))
+        options.cache = cache.settings
+        return options
     }
 }
 

@@ -54,6 +54,8 @@ public final class Session {
     /// What commands read: everything up to this transaction.
     /// With edits staged, the snapshot as they leave it.
     public var at: TransactionID { past ?? openWorkspace?.stagedView ?? snapshot }
+    /// The user has been told that the server is away.
+    var isKnownToBeAway = false
     /// What others have committed since the snapshot, oldest first.
     public private(set) var news: [Invalidation] = []
 

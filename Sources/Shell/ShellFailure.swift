@@ -198,6 +198,11 @@ extension ShellFailure {
             self.init(
                 "connection-lost", .connection, at: address, "connection lost: \(why)",
                 advice: "the server may be restarting: try again")
+        case .away(let address, let since, let why):
+            self.init(
+                "away", .connection, at: address,
+                "not in the cache; the server is away since \(TimeText.short(since, .system)) (\(why))",
+                advice: "try again when it is back; the prompt tells")
         case .protocolError(let address, let what):
             self.init(
                 "protocol-error", .connection, at: address, "protocol error: \(what)",

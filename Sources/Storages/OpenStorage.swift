@@ -117,6 +117,7 @@ private func openServer(
         clientOptions.replyTimeout = duration(timeout)
     }
     try clientOptions.secure(by: options, for: endpoint)
+    clientOptions.cacheFile = options.cache.map { ($0.file, $0.size) }
     return try ZEOClientStorage(endpoint, clientOptions, interruption: interruption)
 }
 

@@ -1,3 +1,4 @@
+internal import ClientCache
 internal import ZEOProtocol
 internal import ZODB
 
@@ -11,12 +12,23 @@ struct SharedView: Sendable {
     private var unreported: [Invalidation] = []
     private var unreportedObjects = 0
     private var cache: RevisionCache
+    /// A file to look into after that, unless it is not to be used.
+    private var tier: FileTier?
+    private var isAsking = false
+    private var remarks: [String] = []
     /// Objects being loaded, and the invalidations that arrived since they were asked for.
     private var loading: [ObjectID: (loads: Int, invalidations: [TransactionID])] = [:]
 
     init(cacheCapacity: Int) {
         cache = RevisionCache(capacity: cacheCapacity)
     }
+
+    mutating func takeRemarks() -> [String] {
+        defer { remarks = [] }
+        return remarks
+    }
+
+    mutating func remark(_ text: String) { remarks.append(text) }
 
     mutating func takeUnreported() -> [Invalidation] {
         defer {
@@ -32,6 +44,7 @@ struct SharedView: Sendable {
     mutating func connected(_ welcome: ClientConnection.Welcome, isFirst: Bool) {
         let before = lastTransaction
         lastTransaction = welcome.lastTransaction
+        if let reason = tier?.connected(welcome) { drop(reason) }
         guard !isFirst else { return }
         switch welcome.missed {
         case .nothing: break
@@ -46,6 +59,7 @@ struct SharedView: Sendable {
 
     mutating func apply(_ invalidation: Invalidation) {
         end(invalidation.oids, in: invalidation.tid)
+        tier?.ended(invalidation.oids, in: invalidation.tid)
         // Known already when it was under way while the server answered what was missed.
         guard invalidation.tid > lastTransaction else { return }
         lastTransaction = invalidation.tid
@@ -54,7 +68,9 @@ struct SharedView: Sendable {
 
     /// A transaction of our own has become `tid`: as with others', but nobody needs to be told.
     mutating func committed(_ oids: some Sequence<ObjectID>, as tid: TransactionID) {
+        let oids = Array(oids)
         end(oids, in: tid)
+        tier?.ended(oids, in: tid)
         lastTransaction = max(lastTransaction, tid)
     }
 
@@ -80,7 +96,11 @@ struct SharedView: Sendable {
     // MARK: Loading
 
     mutating func cached(_ oid: ObjectID, at tid: TransactionID) -> Revision? {
-        cache.revision(of: oid, at: tid)
+        if let revision = cache.revision(of: oid, at: tid) { return revision }
+        guard let tier, let revision = tier.revision(of: oid, at: tid) else { return nil }
+        // What no server has confirmed does not leave its place.
+        if tier.isSettled { cache.insert(revision, oid) }
+        return revision
     }
 
     mutating func willLoad(_ oid: ObjectID) {
@@ -99,6 +119,56 @@ struct SharedView: Sendable {
         guard var revision else { return nil }
         if revision.next == nil { revision.next = invalidations.first { $0 > revision.serial } }
         cache.insert(revision, oid)
+        tier?.insert(revision, oid)
         return revision
+    }
+}
+
+// MARK: The cache file
+
+extension SharedView {
+    /// Looks into a file as well. What it holds is taken for the state of its last transaction until a server says otherwise.
+    mutating func use(_ file: CacheFile) {
+        tier = FileTier(file)
+        if !file.isEmpty { lastTransaction = file.lastTransaction }
+    }
+
+    var cacheFile: CacheFile? { tier?.file }
+
+    /// What has to be asked before the file is believed, if nobody is asking it.
+    mutating func takeInquiry() -> FileTier.Inquiry? {
+        guard !isAsking, let inquiry = tier?.inquiry else { return nil }
+        isAsking = true
+        return inquiry
+    }
+
+    /// An inquiry is over.
+    /// - Parameter answers: the serial of each object; nil when nobody answered.
+    mutating func settle(_ inquiry: FileTier.Inquiry, _ answers: [TransactionID?]?) {
+        isAsking = false
+        guard let answers else { return }
+        switch tier?.settle(inquiry, answers) {
+        case .leftAlone(let reason)?: drop(reason)
+        case .used(let remark?)?: remarks.append(remark)
+        case .used(nil)?, nil: break
+        }
+    }
+
+    /// Goes on without the file.
+    mutating func drop(_ reason: String) {
+        tier = nil
+        remarks.append(reason)
+    }
+
+    /// Says so when the file has failed.
+    mutating func lookAfterFile() {
+        guard let file = tier?.file, let failure = file.failure else { return }
+        drop("the cache file \(file.path) is no longer used: \(failure)")
+    }
+
+    /// Lets go of the file, so that others can have it.
+    mutating func closeFile() {
+        tier?.file.close()
+        tier = nil
     }
 }

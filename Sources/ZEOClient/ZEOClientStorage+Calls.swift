@@ -15,6 +15,7 @@ extension ZEOClientStorage {
         var found: [ObjectID: Result<Revision, StorageError>] = [:]
         found.reserveCapacity(oids.count)
         var missing: [ObjectID] = []
+        if isConnected { settleCache() }
         state.withLock { state in
             // What is cached holds up to the last transaction known; for anything later the server has a say,
             // and without a connection nobody knows.
@@ -41,7 +42,7 @@ extension ZEOClientStorage {
     ) -> [(ObjectID, Result<Revision, StorageError>)] {
         do throws(StorageError) {
             try interruption.check()
-            let channel = try connectedChannel()
+            let channel = try readingChannel(at: tid)
             guard let server else { throw .connection(.lost(address: name, "not connected yet")) }
             // The greatest tid that every server takes stands for the current revision.
             let before = tid >= .latest ? TransactionID.latest : tid.successor
@@ -75,7 +76,9 @@ extension ZEOClientStorage {
             guard revision.serial <= tid else { return .success(try pastRevision(of: oid, at: tid)) }
             return .success(revision)
         } catch {
-            guard case .noRevision = error, server.mayKeepNoPast, isCurrent(tid) else { return .failure(error) }
+            guard case .noRevision = error, server.mayKeepNoPast, isCurrent(tid) else {
+                return .failure(readingError(error, at: tid))
+            }
         }
         do throws(StorageError) {
             return .success(try currentRevision(of: oid, at: tid))

@@ -1,10 +1,15 @@
+internal import ClientCache
 internal import Synchronization
 internal import ZEOProtocol
 public import ZODB
 
 extension ZEOClientStorage {
     public func information() throws(StorageError) -> StorageInformation {
-        _ = try connectedChannel()
+        do throws(StorageError) {
+            _ = try readingChannel(at: .none)
+        } catch .connection(.away) {
+            return informationAway
+        }
         guard let server else { throw .connection(.lost(address: name, "not connected yet")) }
         let info = request(.getInfo) { value throws(MalformedReply) in try ServerInformation(value) }
         let status = server.generation.hasServerStatus ? request(.serverStatus, Self.figures) : nil
@@ -16,7 +21,7 @@ extension ZEOClientStorage {
         if let versions { calls.append(versions) }
         try send(calls)
         let told = try wait(for: info)
-        var details = [StorageInformation.Detail("storage name", options.storage)]
+        var details = [StorageInformation.Detail("storage name", options.storage)] + cacheDetails
         if server.generation < .v5 { details.append(.init("release", server.releases)) }
         if server.python == .python2 { details.append(.init("server", "Python 2")) }
         details += trust
@@ -46,6 +51,20 @@ extension ZEOClientStorage {
     public var remarks: [String] {
         guard state.withLock({ $0.welcome?.login }) == .notAsked else { return [] }
         return ["\(name) asks for no login: nobody there knows that you are \(options.login?.user ?? "")"]
+    }
+
+    /// What is known of it without it.
+    private var informationAway: StorageInformation {
+        let welcome = state.withLock { $0.welcome }
+        let kind = welcome.map { "ZEO server, protocol \($0.server.dialect), away" } ?? "ZEO server, away"
+        return StorageInformation(
+            kind: kind, storageName: welcome?.information.storageName ?? "",
+            details: [StorageInformation.Detail("storage name", options.storage)] + cacheDetails)
+    }
+
+    private var cacheDetails: [StorageInformation.Detail] {
+        guard let file = state.withLock({ $0.view.cacheFile }) else { return [] }
+        return [.init("cache file", file.path), .init("cached revisions", String(file.count))]
     }
 
     @Sendable private static func figures(_ value: WireValue) throws(MalformedReply) -> [(name: String, value: String)]

@@ -30,6 +30,8 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         public var replyTimeout: Duration?
         /// Bytes of revisions to keep; 0 keeps none.
         public var cacheCapacity: Int
+        /// A file to keep them in beside the memory, from one run to the next, and its size in bytes; nil for none.
+        public var cacheFile: (path: String, size: Int)?
         /// Where blobs wait that arrive faster than they are read.
         public var temporaryDirectory: String
         /// The newest generation of the protocol to speak.
@@ -45,7 +47,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
             storage: String = "1", readOnly: Bool = true, label: String? = nil,
             connectTimeout: Duration = .seconds(10), greetingTimeout: Duration = .seconds(5),
             replyTimeout: Duration? = nil,
-            cacheCapacity: Int = 32 << 20, temporaryDirectory: String = "/var/tmp",
+            cacheCapacity: Int = 32 << 20, cacheFile: (path: String, size: Int)? = nil, temporaryDirectory: String = "/var/tmp",
             newestGeneration: Generation = .v5
         ) {
             self.storage = storage
@@ -55,6 +57,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
             self.greetingTimeout = greetingTimeout
             self.replyTimeout = replyTimeout
             self.cacheCapacity = cacheCapacity
+            self.cacheFile = cacheFile
             self.temporaryDirectory = temporaryDirectory
             self.newestGeneration = newestGeneration
         }
@@ -73,6 +76,8 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         var link = Link.disconnected
         /// Counts the attempts to connect: what belongs to an earlier one is void, iterators above all.
         var attempt = 0
+        /// Set while there is no connection.
+        var away: Away?
         /// Of the last connection; nil before the first.
         var welcome: ClientConnection.Welcome?
         var backoff = Backoff()
@@ -90,7 +95,8 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
     /// Servers take one transaction at a time from a client.
     let gate = CommitGate()
 
-    /// Connects, or says why not.
+    /// Connects, or says why not. Where the server is away and there is a cache file with something in it, that is read
+    /// from until the server is back.
     /// - Parameter interruption: raised when the user does not want to wait any longer; every wait looks at it.
     /// - Throws: `connection` with the cause; `readOnly` when asked for leave to write; `interrupted`.
     public init(
@@ -101,8 +107,14 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         self.interruption = interruption
         state = Mutex(State(view: SharedView(cacheCapacity: options.cacheCapacity)))
         do throws(StorageError) {
+            try openCacheFile()
             _ = try connectedChannel()
+            settleCache()
         } catch {
+            if canBegin(without: error) {
+                scheduleRetry()
+                return
+            }
             close()
             throw error
         }
@@ -120,9 +132,13 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
     }
 
     /// The tid up to which it is known what others committed. Asks nobody; `ping` first to have everything that was
-    /// committed until now.
+    /// committed until now. While the server is away, it is what was known then.
     public func lastTransaction() throws(StorageError) -> TransactionID {
-        _ = try connectedChannel()
+        do throws(StorageError) {
+            _ = try readingChannel(at: .none)
+        } catch {
+            guard case .connection(.away) = error else { throw error }
+        }
         return state.withLock { $0.view.lastTransaction }
     }
 
@@ -149,6 +165,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
     public func close() {
         let link = state.withLock { state in
             defer { state.link = .closed }
+            state.view.closeFile()
             return state.link
         }
         defer { tunnels.end() }
@@ -193,7 +210,8 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
             case .disconnected:
                 state.link = .connecting(attempt)
                 state.attempt += 1
-                return (nil, state.attempt, state.welcome == nil ? nil : state.view.lastTransaction)
+                let last = state.view.lastTransaction
+                return (nil, state.attempt, state.welcome == nil && last == .none ? nil : last)
             }
         }
         if let current { return current }
@@ -211,7 +229,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
     private func scheduleRetry() {
         let delay = state.withLock { state -> Duration? in
             // The first connection is the caller's to retry.
-            guard case .disconnected = state.link, state.welcome != nil, !state.isRetryScheduled else { return nil }
+            guard case .disconnected = state.link, state.welcome != nil || state.away != nil, !state.isRetryScheduled else { return nil }
             state.isRetryScheduled = true
             return state.backoff.next()
         }
@@ -239,8 +257,9 @@ extension ZEOClientStorage: ClientChannelOwner {
             guard channel.attempt == state.attempt, case .connecting(let waiting) = state.link else { return nil }
             state.link = .connected(channel)
             state.backoff.reset()
-            state.view.connected(welcome, isFirst: state.welcome == nil)
+            state.view.connected(welcome, isFirst: state.welcome == nil && state.away == nil)
             state.welcome = welcome
+            state.away = nil
             return waiting
         }
         if let waiting {
@@ -264,6 +283,7 @@ extension ZEOClientStorage: ClientChannelOwner {
             case .closed, .disconnected: return nil
             case .connected:
                 state.link = .disconnected
+                state.noteAway(error)
                 return nil
             case .connecting(let waiting):
                 state.link = .disconnected

@@ -25,6 +25,8 @@ public enum Call: Hashable, Sendable {
     case loadBefore(ObjectID, TransactionID)
     /// The current revision, of whatever age: what generations up to 3101 ask most. See `Reply.current`.
     case loadCurrent(ObjectID)
+    /// The serial of the current revision. Before 308 by the name of `getSerial`.
+    case currentSerial(ObjectID)
     /// The data of one revision.
     case loadSerial(ObjectID, TransactionID)
     /// Names of the versions that are open, up to 308: changes that only those see who work in them.
@@ -118,6 +120,7 @@ extension Call {
             case .loadEx: ("loadEx", [.bytes(oid.bytes)] + version)
             case .loadBefore: ("loadBefore", [.bytes(oid.bytes), .bytes(TransactionID.latest.bytes)])
             }
+        case .currentSerial(let oid): (generation <= .v303 ? "getSerial" : "getTid", [.bytes(oid.bytes)])
         case .loadSerial(let oid, let serial): ("loadSerial", [.bytes(oid.bytes), .bytes(serial.bytes)])
         case .versions: ("versions", [])
         case .modifiedInVersion(let oid): ("modifiedInVersion", [.bytes(oid.bytes)])
@@ -175,8 +178,8 @@ extension Call {
             generation.hasTransactionIteration
         case .sendBlob, .storeBlobStart, .storeBlobChunk, .storeBlobEnd: generation.hasBlobs
         case .requireCurrent: generation.hasReadChecks
-        case .register, .getInfo, .lastTransaction, .ping, .loadCurrent, .loadSerial, .history, .undoInfo,
-            .newObjectIDs, .begin, .store, .undo, .vote, .finish, .abort, .pack:
+        case .register, .getInfo, .lastTransaction, .ping, .loadCurrent, .currentSerial, .loadSerial, .history,
+            .undoInfo, .newObjectIDs, .begin, .store, .undo, .vote, .finish, .abort, .pack:
             true
         }
     }

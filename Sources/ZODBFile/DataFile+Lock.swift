@@ -49,6 +49,11 @@ extension DataFile {
         return [identity, lockFile].contains { $0.flatMap { Self.lockHolder(of: $0) } != nil }
     }
 
+    /// The process that has the lock beside a file of this name; nil where none has, or it is not known.
+    package static func lockHolder(beside path: String) -> Int? {
+        FileIdentity(path: path + ".lock").flatMap { lockHolder(of: $0) }
+    }
+
     /// The process that has a file's lock; nil where it is not known: in another container, or on a file system whose
     /// device has other numbers there.
     ///

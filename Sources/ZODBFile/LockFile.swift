@@ -1,4 +1,4 @@
-internal import ZODB
+package import ZODB
 
 #if canImport(Glibc)
     internal import Glibc
@@ -13,11 +13,11 @@ internal import ZODB
 ///
 /// Whoever opened the file by another name has locked that: of a symbolic link both names are locked, the link's and that
 /// of the file it leads to. (A server that opened the file by a link that we do not know of cannot be noticed so.)
-final class LockFile: Sendable {
+package final class LockFile: Sendable {
     private let descriptors: [Int32]
 
     /// - Throws: `locked` when somebody has it, this process included; `io`.
-    init(forDataFile path: String) throws(StorageError) {
+    package init(forDataFile path: String) throws(StorageError) {
         var descriptors = [try Self.lock(path + ".lock")]
         if let target = Self.target(of: path),
             FileIdentity(path: path + ".lock") != FileIdentity(path: target + ".lock")
@@ -61,7 +61,7 @@ final class LockFile: Sendable {
 
     deinit { for descriptor in descriptors { _ = Self.closeDescriptor(descriptor) } }
 
-    func release() { for descriptor in descriptors { _ = flock(descriptor, LOCK_UN) } }
+    package func release() { for descriptor in descriptors { _ = flock(descriptor, LOCK_UN) } }
 
     private static func closeDescriptor(_ descriptor: Int32) -> Int32 { close(descriptor) }
 

@@ -7,7 +7,7 @@ enum Seeds {
             let bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
             switch target {
             case .pickle: return path.hasSuffix(".fs") ? records(of: bytes) : lines(of: bytes)
-            case .file: return [bytes]
+            case .file, .cache: return [bytes]
             case .wire: return frames(of: bytes, fromServer: true)
             case .server: return frames(of: bytes, fromServer: false)
             }

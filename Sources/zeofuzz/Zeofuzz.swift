@@ -16,12 +16,12 @@ struct Zeofuzz: ParsableCommand {
             to `file`.
             """)
 
-    enum TargetName: String, ExpressibleByArgument, CaseIterable { case pickle, file, wire, server }
+    enum TargetName: String, ExpressibleByArgument, CaseIterable { case pickle, file, wire, server, cache }
 
     @Argument(
         help: """
             What to feed: pickle (parser, scanner, text, JSON), file (Data.fs, .index), wire (messages of \
-            servers), server (messages of clients).
+            servers), server (messages of clients), cache (client cache files).
             """)
     var target: TargetName
 
@@ -60,6 +60,7 @@ struct Zeofuzz: ParsableCommand {
             case .pickle: PickleTarget()
             case .file: try FileTarget(seeds: seeds)
             case .wire: WireTarget()
+            case .cache: try CacheTarget()
             case .server:
                 if let port { try LiveServerTarget(port: port, seed: seed) } else { ServerTarget() }
             }

@@ -110,8 +110,8 @@ struct SessionTests {
         #expect(fixture.prompt() == "db1:8800 /Plone @2026-10-01 10:00 › ")
         fixture.session.past = nil
         fixture.storage.disconnect()
-        #expect(fixture.prompt() == "db1:8800 /Plone ?› ")
-        #expect(Prompt(fixture.session, isUTF8: false).text(Style(usesColor: false)) == "db1:8800 /Plone ?> ")
+        #expect(fixture.prompt() == "db1:8800 /Plone OFFLINE ?› ")
+        #expect(Prompt(fixture.session, isUTF8: false).text(Style(usesColor: false)) == "db1:8800 /Plone OFFLINE ?> ")
     }
 
     @Test("shows no control character of a path in its prompt")

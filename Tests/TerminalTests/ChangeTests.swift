@@ -277,7 +277,7 @@ struct ChangeLiveTests {
         server.kill()
         shell.terminal.send("commit -y\n")
         try shell.terminal.wait(for: "zeoshell: commit: ")
-        try shell.terminal.wait(for: "the mark") { $0.currentLine == "\(name) RW *1 ?›" }
+        try shell.terminal.wait(for: "the mark") { $0.currentLine == "\(name) OFFLINE RW *1 ?›" }
         try server.start()
         try server.client("root['other'] = 'z'; transaction.commit()")
         try shell.terminal.wait(for: "the connection, and the conflict") { screen in

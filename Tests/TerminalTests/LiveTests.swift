@@ -65,13 +65,13 @@ struct LiveTests {
         try shell.terminal.wait(for: "mark of a lost connection") { screen in
             if screen.currentLine == "\(name) ›" { shell.terminal.send("\n") }
             Thread.sleep(forTimeInterval: 0.05)
-            return screen.currentLine == "\(name) ?›"
+            return screen.currentLine == "\(name) OFFLINE ?›"
         }
         shell.terminal.send("ping\n")
         try shell.terminal.wait(for: "zeoshell: ping: \(name.dropLast(2)): connection refused")
         try server.start()
         try shell.terminal.wait(for: "the connection") { screen in
-            if screen.currentLine == "\(name) ?›" { shell.terminal.send("ping\n") }
+            if screen.currentLine == "\(name) OFFLINE ?›" { shell.terminal.send("ping\n") }
             Thread.sleep(forTimeInterval: 0.2)
             return screen.currentLine == "\(name) ›"
         }

@@ -49,6 +49,14 @@ rm -rf work-zope213 work-zope5
 "$ZODB6" "$here/gen_index.py" index zodb6
 rm -f fs/*.index
 "$ZODB6" "$here/gen_blobs.py" blobs > expected/blobs.json 2> /dev/null
+mkdir -p zeocache
+for e in "$ZODB38:zodb38" "$ZODB6:zeo6"; do
+    py=${e%:*}; n=${e##*:}
+    "$py" "$here/gen_zeocache.py" "zeocache/$n.zec"
+    "$py" "$here/gen_zeocache.py" "zeocache/$n-wrap.zec" wrap
+done
+rm -f zeocache/*.lock
+"$ZODB6" "$here/gen_zeocache_old.py" zeocache/two-file
 clean
 
 for f in fs/*.fs; do

@@ -8,7 +8,7 @@ extension Workspace {
         do throws(StorageError) {
             return try items(of: try subject(of: node), prefix: prefix, delegating: false)
         } catch {
-            guard error.isAboutOneObject else { throw error }
+            guard error.leavesOthersReadable else { throw error }
             return ArrayCursor([node.broken(by: error)])
         }
     }
@@ -36,6 +36,12 @@ extension Workspace {
 }
 
 extension StorageError {
+    /// Others may still be read, for looking at: the trouble is with one object, or that is not in the cache of a server that is
+    /// away. Whoever changes something wants `isAboutOneObject`: what is merely unknown must not count as gone.
+    public var leavesOthersReadable: Bool {
+        if case .connection(.away) = self { true } else { isAboutOneObject }
+    }
+
     /// The trouble is with one object's record; others may still be read.
     public var isAboutOneObject: Bool {
         switch self {

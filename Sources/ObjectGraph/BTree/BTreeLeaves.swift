@@ -90,7 +90,7 @@ final class BTreeLeaves: Cursor {
             }
             return try enter(part, seeking: key)
         } catch {
-            guard error.isAboutOneObject else { throw error }
+            guard error.leavesOthersReadable else { throw error }
             return .damaged(child, in: parent.record.oid, error)
         }
     }

@@ -26,7 +26,10 @@ struct InfoCommand: ShellCommand {
         if let generation = information.generation { fields.append(Field("python", .integer(generation.rawValue))) }
         fields.append(Field("last_tid", title: "last tid", .tid(last)))
         fields.append(Field("last_time", title: "last commit", last == .none ? .none : .time(last)))
-        if let latest = try TransactionText.latest(storage) {
+        if let absence = session.absence {
+            fields.append(Field("away_since", title: "away since", .time(absence.since)))
+            fields.append(Field("away_why", title: "why", .text(absence.why)))
+        } else if let latest = try TransactionText.latest(storage) {
             fields.append(Field("last_user", title: "by", TransactionText.cell(latest.user)))
             fields.append(Field("last_description", title: "what", TransactionText.cell(latest.description)))
         }

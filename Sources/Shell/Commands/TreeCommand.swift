@@ -105,12 +105,14 @@ private final class ObjectTree {
         let node = place.node
         var kind = node.metaType ?? node.className?.name ?? ""
         var isBroken = node.problem != nil
+        var isUnknown = node.problem?.isUnknown ?? false
         // What is to be entered is read all the same, and values are at hand.
         if !isBroken, !node.isObject || levels.count < command.levels, let facts = try? workspace.facts(of: node) {
             isBroken = facts.problem != nil
+            isUnknown = facts.problem?.isUnknown ?? false
             if !isBroken { kind = facts.kind }
         }
-        if isBroken { kind = (["missing or damaged", kind] as [String]).joined(separator: kind.isEmpty ? "" : ": ") }
+        if isBroken { kind = ([isUnknown ? "? not in the cache" : "missing or damaged", kind] as [String]).joined(separator: kind.isEmpty ? "" : ": ") }
         if isRepeated { kind += kind.isEmpty ? "as above" : ", as above" }
         return [
             .text(label), isBroken ? .alert(kind) : kind.isEmpty ? .none : .text(kind), .text(place.description),
@@ -130,7 +132,7 @@ private final class ObjectTree {
             if levels.count + 1 < command.levels { children = ReadAhead(children, workspace) }
             levels.append(Level(children: children, next: try children.next(), indent: indent))
         } catch {
-            guard error.isAboutOneObject else { throw error }
+            guard error.leavesOthersReadable else { throw error }
         }
     }
 }

@@ -3,6 +3,13 @@ internal import ObjectGraph
 internal import Pickle
 internal import ZODB
 
+extension StorageError {
+    /// Nothing is known of the object: it is not in the cache, and the server is away.
+    var isUnknown: Bool {
+        if case .connection(.away) = self { true } else { false }
+    }
+}
+
 /// Places as rows of a listing: by name or by path, short or with the facts of each.
 struct Listing {
     /// Tell places by their paths: they are not all children of one.
@@ -87,6 +94,7 @@ struct Listing {
     private static func word(_ problem: StorageError?) -> String {
         switch problem {
         case .noSuchObject?, .noRevision?: "missing"
+        case let problem? where problem.isUnknown: "?"
         default: "damaged"
         }
     }
@@ -99,6 +107,7 @@ struct Listing {
         case .noSuchObject: return .alert("no such object" + referrer)
         case .noRevision: return .alert("did not exist then" + referrer)
         case .corrupt(_, let format): return .alert(format.description)
+        case let problem where problem.isUnknown: return .alert("not in the cache")
         default: return .alert(problem.description)
         }
     }

@@ -45,7 +45,7 @@ final class Operands: Cursor {
             do throws(StorageError) {
                 if let result = try body(place) { return result }
             } catch {
-                guard error.isAboutOneObject else { throw error }
+                guard error.leavesOthersReadable else { throw error }
                 note(error, at: place)
             }
         }

@@ -1,7 +1,7 @@
 internal import Storages
 internal import ZODB
 
-/// The prompt's text: `Data.fs /Plone FILE ›`, `db1:8800 /Plone ?›`, `db1:8800 /Plone @2026-10-01 10:00 ›`.
+/// The prompt's text: `Data.fs /Plone FILE ›`, `db1:8800 /Plone OFFLINE ?›`, `db1:8800 /Plone @2026-10-01 10:00 ›`.
 ///
 /// Words and marks, and colour besides: colour is never the only sign.
 struct Prompt {
@@ -47,6 +47,7 @@ struct Prompt {
         let nameTone: Tone = isProduction && writing == "RW" ? .danger : .prompt
         var parts = [style.text(TerminalText.escaped(name), nameTone), TerminalText.escaped(path)]
         if isFile { parts.append("FILE") }
+        if !isConnected { parts.append(style.text("OFFLINE", .alert)) }
         if let writing { parts.append(style.text(writing, .alert)) }
         if let past { parts.append(style.text("@" + past, .promptMark)) }
         if news > 0 { parts.append(style.text((isUTF8 ? "↻" : "+") + String(news), .promptMark)) }

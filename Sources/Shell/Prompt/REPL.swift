@@ -90,6 +90,7 @@ final class REPL {
 
     /// A line, and those that continue it.
     private func nextLine() throws(LineEditingError) -> String? {
+        runner.tellRemarks()
         lookForNews()
         if let remark = session.ageOfEdits() { Diagnostics.write(remark + "\n") }
         signals?.clear()

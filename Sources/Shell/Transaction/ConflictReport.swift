@@ -18,6 +18,9 @@ struct ConflictReport {
                 failure.what += "; nothing was written"
                 failure.advice =
                     "the server hangs, or another client is committing: 'commit' tries again, --timeout SECONDS waits longer"
+            } else if session.absence != nil {
+                failure.what += "; nothing was written"
+                failure.advice = "what is staged stays so: 'commit' again when the prompt says that the server is back"
             }
             return failure
         }

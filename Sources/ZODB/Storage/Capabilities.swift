@@ -107,6 +107,27 @@ extension RemoteStorage {
     public var remarks: [String] { [] }
 }
 
+/// A storage that goes on with what it has kept while its server is away.
+public protocol CachingStorage: RemoteStorage {
+    /// nil while there is a connection.
+    var absence: Absence? { get }
+    /// What whoever uses the storage should know of its cache, told once.
+    func takeRemarks() -> [String]
+}
+
+/// A server is away.
+public struct Absence: Hashable, Sendable {
+    /// When it was noticed, as a transaction of that time would be numbered.
+    public var since: TransactionID
+    /// What came of the last attempt to reach it, in words.
+    public var why: String
+
+    public init(since: TransactionID, why: String) {
+        self.since = since
+        self.why = why
+    }
+}
+
 /// A storage whose records can be read in bulk where they lie, in the order that is cheapest for it.
 ///
 /// The bytes are valid during the call only. To stop early, throw.

@@ -64,6 +64,8 @@ public enum ConnectionFailure: Error, Hashable, Sendable {
     case unknownStorage(address: String, name: String)
     /// An established connection ended; the reason as far as it is known.
     case lost(address: String, String)
+    /// The server is away, and what was asked for is not in the cache: since when, and why there is no connection.
+    case away(address: String, since: TransactionID, String)
     /// The server sent what the protocol does not allow.
     case protocolError(address: String, String)
     /// The server wants to know who we are, and does not let us in as whom we say.
@@ -113,6 +115,7 @@ extension ConnectionFailure: CustomStringConvertible {
             "\(address): no common protocol version: the server speaks \(theirs), we offered \(ours)"
         case .unknownStorage(let address, let name): "\(address): no storage named '\(name)' there"
         case .lost(let address, let why): "\(address): connection lost: \(why)"
+        case .away(let address, _, let why): "\(address): not in the cache, and the server is away (\(why))"
         case .protocolError(let address, let what): "\(address): protocol error: \(what)"
         case .login(let address, let failure): "\(address): \(failure)"
         case .tls(let address, let failure): "\(address): \(failure)"

@@ -1,0 +1,134 @@
+internal import ByteCoding
+internal import Synchronization
+public import ZODB
+internal import ZODBFile
+
+/// A client cache that lasts: revisions in a file, in the format of Python's ZEO clients, who may use it in turn.
+///
+/// One process has it at a time, by a lock on `NAME.lock` as Python takes it. Killed at any moment, it leaves a file in which
+/// nothing is wrong (`CacheRing`); what a power cut may have left is not believed (`CacheNote`). Whether the server still
+/// agrees with what is here, its user has to find out (`lastTransaction`, `sample`).
+///
+/// A file that fails is given up: it finds and takes nothing from then on, and `failure` says why.
+public final class CacheFile: Sendable {
+    private struct State {
+        var ring: CacheRing
+        var failure: StorageError?
+        /// It is this user's now, and the note says so.
+        var isAdopted = false
+        var isClosed = false
+    }
+
+    public let path: String
+    /// It was left by ourselves, whole, as the cache of the server that it is opened for.
+    public let isFamiliar: Bool
+    private let source: CacheSource
+    private let lock: LockFile
+    private let state: Mutex<State>
+
+    init(_ path: String, _ ring: CacheRing, _ lock: LockFile, _ source: CacheSource, isFamiliar: Bool) {
+        self.path = path
+        self.lock = lock
+        self.source = source
+        self.isFamiliar = isFamiliar
+        state = Mutex(State(ring: ring))
+    }
+
+    deinit { close() }
+
+    /// Why it was given up; nil while it works.
+    public var failure: StorageError? { state.withLock { $0.failure } }
+
+    /// What it is consistent with: everything that was committed up to here has been taken note of.
+    public var lastTransaction: TransactionID { state.withLock { $0.ring.lastTransaction } }
+    public var isEmpty: Bool { state.withLock { $0.failure != nil || $0.ring.isEmpty } }
+    /// Revisions in it.
+    public var count: Int { state.withLock { $0.ring.count } }
+    /// In bytes, used or not.
+    public var size: Int { state.withLock { $0.ring.size } }
+
+    /// It has been found to fit, and may be changed from now on. Until then it is only read.
+    public func adopt() {
+        state.withLock { state in
+            guard state.failure == nil, !state.isClosed, !state.isAdopted else { return }
+            do throws(StorageError) {
+                try CacheNote(source, .open(boot: CacheNote.boot() ?? "unknown")).write(beside: path)
+                state.isAdopted = true
+            } catch {
+                state.failure = error
+            }
+        }
+    }
+
+    /// The revision of `oid` that a view at `tid` sees, as of `lastTransaction`.
+    public func revision(of oid: ObjectID, at tid: TransactionID) -> Revision? {
+        let isAdopted = state.withLock { $0.isAdopted }
+        return attempt { ring throws(StorageError) in
+            try ring.revision(of: oid, at: tid, rearranging: isAdopted)
+        } ?? nil
+    }
+
+    public func insert(_ revision: Revision, _ oid: ObjectID) {
+        attempt { ring throws(StorageError) in try ring.insert(revision, oid) }
+    }
+
+    /// `oid` was changed in `tid`: what was current until then no longer is.
+    public func invalidate(_ oid: ObjectID, in tid: TransactionID) {
+        attempt { ring throws(StorageError) in try ring.end(oid, at: tid) }
+    }
+
+    /// What was taken for the current revision of these cannot be believed.
+    public func forgetCurrent(_ oids: some Sequence<ObjectID>) {
+        attempt { ring throws(StorageError) in
+            for oid in oids { try ring.forget(oid) }
+        }
+    }
+
+    /// Revisions that are no longer current cannot be believed either.
+    public func forgetPast() { attempt { ring throws(StorageError) in try ring.forgetPast() } }
+
+    /// Everything that was committed up to `tid` has been taken note of.
+    public func move(to tid: TransactionID) { attempt { ring throws(StorageError) in try ring.move(to: tid) } }
+
+    public func removeAll() { attempt { ring throws(StorageError) in try ring.clear() } }
+
+    /// Objects with the serial of their current revision, by which to find out whether this is a cache of the server's
+    /// database: the root, and those that changed last; all when there are no more.
+    public func sample(_ count: Int) -> [(oid: ObjectID, serial: TransactionID)] {
+        let all = state.withLock { $0.failure == nil ? $0.ring.currentSerials : [] }
+        guard all.count > count else { return all }
+        return Array(all.sorted { ($0.oid != .root ? 1 : 0, $1.serial) < ($1.oid != .root ? 1 : 0, $0.serial) }.prefix(count))
+    }
+
+    @discardableResult
+    private func attempt<Value>(_ body: (inout CacheRing) throws(StorageError) -> Value) -> Value? {
+        state.withLock { state in
+            guard state.failure == nil, !state.isClosed else { return nil }
+            do throws(StorageError) {
+                return try body(&state.ring)
+            } catch {
+                state.failure = error
+                if state.isAdopted { try? state.ring.distrust() }
+                return nil
+            }
+        }
+    }
+
+    /// Lets go of the file, which is then complete on the disk. Does nothing the second time.
+    public func close() {
+        state.withLock { state in
+            guard !state.isClosed else { return }
+            state.isClosed = true
+            defer { lock.release() }
+            guard state.failure == nil, state.isAdopted else { return }
+            do throws(StorageError) {
+                try state.ring.file.sync()
+                let end = CacheNote.State.closed(state.ring.lastTransaction, place: state.ring.place)
+                try CacheNote(source, end).write(beside: path)
+            } catch {
+                // The note says that it was open: whoever opens it next looks closer.
+                state.failure = error
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+import Foundation
+import Testing
+import ZODB
+import ZODBFile
+
+@testable import ClientCache
+
+@Suite("A cache file")
+struct CacheFileTests {
+    static let (a, b) = (ObjectID(1), ObjectID(2))
+
+    @Test("what was kept is there the next time, as of the last transaction")
+    func lasts() throws {
+        let scratch = try Scratch()
+        var (file, remarks) = try CacheFile.opened(scratch.path())
+        #expect(remarks == [])
+        #expect(file.isEmpty)
+        file.insert(revision("a1", .today(1)), Self.a)
+        file.insert(revision("b1", .today(1)), Self.b)
+        file.invalidate(Self.a, in: .today(3))
+        file.move(to: .today(3))
+        file.close()
+        (file, remarks) = try CacheFile.opened(scratch.path())
+        #expect(remarks == [])
+        #expect(file.isFamiliar)
+        #expect(file.lastTransaction == .today(3))
+        #expect(file.count == 2)
+        #expect(file.revision(of: Self.a, at: .today(2)) == revision("a1", .today(1), next: .today(3)))
+        #expect(file.revision(of: Self.a, at: .today(3)) == nil)
+        #expect(file.revision(of: Self.b, at: .today(3)) == revision("b1", .today(1)))
+        #expect(file.revision(of: Self.b, at: .today(0)) == nil)
+        file.forgetCurrent([Self.b])
+        #expect(file.revision(of: Self.b, at: .today(3)) == nil)
+        file.removeAll()
+        #expect(file.isEmpty)
+        #expect(file.lastTransaction == .none)
+    }
+
+    @Test("it stays as large as it is, and keeps what is read")
+    func bounded() throws {
+        let scratch = try Scratch()
+        let (file, _) = try CacheFile.opened(scratch.path())
+        file.move(to: .today(1))
+        file.insert(revision("kept", .today(1)), Self.a)
+        for number in 10..<500 {
+            file.insert(revision(String(repeating: "x", count: number % 300), .today(1)), ObjectID(UInt64(number)))
+            #expect(file.revision(of: Self.a, at: .today(1))?.data == Array("kept".utf8), "\(number)")
+        }
+        #expect(file.failure == nil)
+        #expect(try scratch.bytes().count == 4096)
+        #expect(file.revision(of: ObjectID(10), at: .today(1)) == nil)
+        #expect(file.revision(of: ObjectID(499), at: .today(1)) != nil)
+        // A giant is not kept.
+        file.insert(revision(String(repeating: "x", count: 5000), .today(1)), Self.b)
+        #expect(file.revision(of: Self.b, at: .today(1)) == nil)
+    }
+
+    @Test("another size is taken, and what fits is kept", arguments: [4096, 4100, 6000, 9000, 20000])
+    func resized(_ size: Int) throws {
+        let scratch = try Scratch()
+        var (file, _) = try CacheFile.opened(scratch.path(), size: 9000)
+        file.move(to: .today(1))
+        for number in 1...40 { file.insert(revision("\(number)", .today(1)), ObjectID(UInt64(number))) }
+        for number in 41...60 {
+            file.insert(revision(String(repeating: "x", count: 200), .today(1)), ObjectID(UInt64(number)))
+        }
+        file.close()
+        let remarks: [String]
+        (file, remarks) = try CacheFile.opened(scratch.path(), size: size)
+        #expect(remarks == [])
+        #expect(try scratch.bytes().count == size)
+        for number in 1...40 {
+            #expect(file.revision(of: ObjectID(UInt64(number)), at: .today(1))?.data == Array("\(number)".utf8))
+        }
+        for number in 100...200 {
+            file.insert(revision(String(repeating: "y", count: 150), .today(1)), ObjectID(UInt64(number)))
+        }
+        #expect(file.failure == nil)
+        #expect(try CacheSurvey(of: scratch.path()).problems == [])
+    }
+
+    @Test("a damaged file is set aside and said to be; what is no cache is not touched")
+    func damaged() throws {
+        let scratch = try Scratch()
+        for expected in ["it is now", "removed"] {
+            var (file, _) = try CacheFile.opened(scratch.path())
+            file.insert(revision("a1", .today(1)), Self.a)
+            file.move(to: .today(1))
+            file.close()
+            var bytes = try scratch.bytes()
+            bytes[12] = 0x7a
+            try scratch.write(bytes)
+            let remarks: [String]
+            (file, remarks) = try CacheFile.opened(scratch.path())
+            #expect(remarks.count == 1)
+            #expect(remarks.first?.contains(expected) == true, "\(remarks)")
+            #expect(file.isEmpty)
+            file.close()
+            #expect(scratch.exists("c.zec.bad"))
+        }
+        let other = Array("FS30 is no cache".utf8)
+        try scratch.write(other, "Data.fs")
+        #expect(throws: StorageError.self) {
+            try CacheFile.open(scratch.path("Data.fs"), size: 4096, for: CacheFile.source)
+        }
+        #expect(try scratch.bytes("Data.fs") == other)
+        #expect(throws: StorageError.self) {
+            try CacheFile.open(scratch.path("no/such/c.zec"), size: 4096, for: CacheFile.source)
+        }
+    }
+
+    @Test("of two who want it, one gets it, and the other leaves it alone")
+    func locked() throws {
+        let scratch = try Scratch()
+        let (file, _) = try CacheFile.opened(scratch.path())
+        guard case .leftAlone(let why) = try CacheFile.open(scratch.path(), size: 4096, for: CacheFile.source) else {
+            throw StorageError.wrongState("opened twice")
+        }
+        #expect(why.contains("\(ProcessInfo.processInfo.processIdentifier)"))
+        file.close()
+        _ = try CacheFile.opened(scratch.path())
+    }
+
+    @Test("what was written when the machine stopped is not believed; what was when a process ended, is")
+    func powerCut() throws {
+        let scratch = try Scratch()
+        for boot in [CacheNote.boot() ?? "unknown", "another"] {
+            let (file, _) = try CacheFile.opened(scratch.path())
+            file.insert(revision("a1", .today(1)), Self.a)
+            file.move(to: .today(1))
+            let (bytes, note) = (try scratch.bytes(), try scratch.bytes("c.zec.note"))
+            file.close()
+            // As it was before the end.
+            try scratch.write(bytes)
+            let text = String(decoding: note, as: UTF8.self)
+                .replacingOccurrences(of: CacheNote.boot() ?? "unknown", with: boot)
+            try scratch.write(Array(text.utf8), "c.zec.note")
+            let (again, remarks) = try CacheFile.opened(scratch.path())
+            #expect(again.isEmpty == (boot == "another"))
+            #expect(remarks.count == (boot == "another" ? 1 : 0))
+            #expect(again.isFamiliar == (boot == "another"))
+            again.close()
+            try FileManager.default.removeItem(atPath: scratch.path())
+        }
+    }
+
+    @Test("a cache that is another server's, or that others wrote to, is not familiar")
+    func familiar() throws {
+        let scratch = try Scratch()
+        let (file, _) = try CacheFile.opened(scratch.path())
+        file.insert(revision("a1", .today(1)), Self.a)
+        file.move(to: .today(1))
+        file.close()
+        let bytes = try scratch.bytes()
+        let another = CacheSource(server: "db2:8800", storage: "1")
+        // The last time the file is as the first one left it, and the note is the second one's.
+        for (source, expected) in [(CacheFile.source, true), (another, false), (CacheFile.source, false)] {
+            guard case .opened(let again, _) = try CacheFile.open(scratch.path(), size: 4096, for: source) else {
+                throw StorageError.wrongState("left alone")
+            }
+            #expect(again.isFamiliar == expected)
+            again.adopt()
+            again.move(to: .today(2))
+            again.close()
+            if source == another { try scratch.write(bytes) }
+        }
+    }
+
+    @Test("a disk that fails gives the file up, and it is not believed afterwards")
+    func failing() throws {
+        let scratch = try Scratch()
+        let (file, _) = try CacheFile.opened(scratch.path())
+        file.insert(revision("a1", .today(1)), Self.a)
+        file.move(to: .today(1))
+        // Another object's number, in place.
+        let handle = try FileHandle(forUpdating: URL(filePath: scratch.path()))
+        try handle.seek(toOffset: 20)
+        try handle.write(contentsOf: Data([0xff]))
+        try handle.close()
+        #expect(file.revision(of: Self.a, at: .today(1)) == nil)
+        #expect(file.failure != nil)
+        #expect(file.isEmpty)
+        file.insert(revision("b1", .today(1)), Self.b)
+        file.close()
+        let (again, remarks) = try CacheFile.opened(scratch.path())
+        #expect(again.isEmpty)
+        #expect(remarks.count == 1)
+    }
+}

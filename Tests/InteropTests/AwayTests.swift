@@ -1,0 +1,223 @@
+import ClientCache
+import Foundation
+import TestSupport
+import Testing
+import ZEOClient
+import ZEOProtocol
+import ZODB
+
+/// What goes on while a server is away, and what becomes of a cache file when it is back.
+@Suite("While the server is away", .serialized)
+struct AwayTests {
+    private static let two = """
+        from persistent.mapping import PersistentMapping
+        root['a'], root['b'] = PersistentMapping({'n': 1}), PersistentMapping({'n': 1})
+        transaction.commit()
+        """
+
+    private static func oids(_ server: PythonServer) throws -> [ObjectID] {
+        let text = try server.client(
+            """
+            from binascii import hexlify
+            for name in 'a', 'b':
+                print(hexlify(root[name]._p_oid).decode('ascii'))
+            """)
+        return try text.split(separator: "\n").map { try ObjectID(hex: String($0)) }
+    }
+
+    private static func open(_ server: PythonServer, cache: String?) throws -> ZEOClientStorage {
+        try ZEOClientStorage(
+            server.endpoint, .init(greetingTimeout: .seconds(30), cacheFile: cache.map { ($0, 1 << 20) }))
+    }
+
+    private static func isAway(_ error: StorageError?) -> Bool {
+        guard case .connection(.away)? = error else { return false }
+        return true
+    }
+
+    private static func error(_ body: () throws -> Void) -> StorageError? {
+        do {
+            try body()
+            return nil
+        } catch {
+            return error as? StorageError
+        }
+    }
+
+    @Test("what was read is read on, with a cache file from the start, without one from then on", arguments: ServerKind.all)
+    func readsOn(_ kind: ServerKind) throws {
+        let server = try kind.serve()
+        try server.client(Self.two)
+        let oids = try Self.oids(server)
+        let path = server.folder.appending(path: "ours.zec").path
+        var storage = try Self.open(server, cache: path)
+        let at = try storage.lastTransaction()
+        let (root, a) = (try storage.load(.root, at: at), try storage.load(oids[0], at: at))
+        server.kill()
+        for isOpenedAnew in [false, true] {
+            if isOpenedAnew {
+                storage.close()
+                storage = try Self.open(server, cache: path)
+            }
+            #expect(LiveChangeTests.eventually { storage.absence != nil })
+            #expect(try storage.lastTransaction() == at)
+            #expect(try storage.load(.root, at: at) == root)
+            #expect(try storage.load(oids[0], at: at) == a)
+            let results = storage.load([oids[0], oids[1]], at: at)
+            #expect(try results[0].get() == a)
+            #expect(Self.isAway(Self.error { _ = try results[1].get() }))
+            #expect(Self.error { _ = try storage.ping() } != nil)
+            #expect(try storage.information().kind.hasSuffix("away"))
+        }
+        try server.start()
+        try server.client("root['a']['n'] = 2; transaction.commit()")
+        #expect(LiveChangeTests.eventually { storage.isConnected })
+        #expect(storage.absence == nil)
+        var after = TransactionID.none
+        #expect(
+            try LiveChangeTests.eventually {
+                _ = try storage.ping()
+                after = try storage.lastTransaction()
+                return after > at
+            })
+        #expect(!(try storage.poll()).isEmpty)
+        #expect(try storage.load(oids[0], at: after).serial == after)
+        #expect(try storage.load(oids[1], at: at).serial <= at)
+        #expect(try storage.load(oids[0], at: at).data == a.data)
+    }
+
+    @Test("without a cache file there is nothing to begin with", .needs(.zeo6))
+    func nothing() throws {
+        let server = try ServerKind(peer: .zeo6).serve()
+        server.kill()
+        let path = server.folder.appending(path: "ours.zec").path
+        for cache in [nil, path] {
+            let error = Self.error { _ = try Self.open(server, cache: cache) }
+            #expect(error == .connection(.refused(address: server.endpoint.description)))
+        }
+    }
+
+    @Test("a server that is behind the cache is told, and the file left as it is", arguments: ServerKind.all)
+    func behind(_ kind: ServerKind) throws {
+        let server = try kind.serve()
+        try server.client(Self.two)
+        let oids = try Self.oids(server)
+        server.kill()
+        let (data, old) = (server.folder.appending(path: "1.fs"), server.folder.appending(path: "old.fs"))
+        try FileManager.default.copyItem(at: data, to: old)
+        try server.start()
+        try server.client("root['a']['n'] = 2; transaction.commit()")
+        let path = server.folder.appending(path: "ours.zec").path
+        var storage = try Self.open(server, cache: path)
+        let newest = try storage.load(oids[0], at: .latest)
+        storage.close()
+        server.kill()
+        try FileManager.default.removeItem(at: data)
+        try? FileManager.default.removeItem(at: server.folder.appending(path: "1.fs.index"))
+        try FileManager.default.moveItem(at: old, to: data)
+        try server.start()
+        let before = try Data(contentsOf: URL(filePath: path))
+        storage = try Self.open(server, cache: path)
+        let remarks = storage.takeRemarks()
+        #expect(remarks.count == 1)
+        #expect(remarks.first?.contains("cache clear") == true, "\(remarks)")
+        #expect(storage.cachedRevisionCount == nil)
+        #expect(try storage.load(oids[0], at: .latest).serial < newest.serial)
+        storage.close()
+        #expect(try Data(contentsOf: URL(filePath: path)) == before)
+        try CacheFile.clear(path)
+        storage = try Self.open(server, cache: path)
+        #expect(storage.takeRemarks() == [])
+        #expect(storage.cachedRevisionCount == 0)
+    }
+
+    @Test("another database's cache is not used, nor touched, however new the database is", arguments: ServerKind.all)
+    func another(_ kind: ServerKind) throws {
+        let server = try kind.serve()
+        try server.client(Self.two)
+        let path = server.folder.appending(path: "ours.zec").path
+        for isSameServer in [false, true] {
+            let storage = try Self.open(server, cache: path)
+            for oid in [.root] + (try Self.oids(server)) { _ = try storage.load(oid, at: .latest) }
+            storage.close()
+            let other = try kind.serve()
+            try other.client(Self.two)
+            if isSameServer, case .port(let port) = server.address {
+                // The same address by the note, and another database behind it.
+                let note = path + ".note"
+                let text = try String(contentsOfFile: note, encoding: .utf8)
+                try text.replacingOccurrences(of: "127.0.0.1:\(port)", with: other.endpoint.description)
+                    .write(toFile: note, atomically: true, encoding: .utf8)
+            }
+            let before = try Data(contentsOf: URL(filePath: path))
+            let wrong = try Self.open(other, cache: path)
+            #expect(wrong.takeRemarks().count == 1)
+            #expect(wrong.cachedRevisionCount == nil)
+            let truth = try Self.open(other, cache: nil)
+            for oid in [.root] + (try Self.oids(other)) {
+                #expect(try wrong.load(oid, at: .latest) == truth.load(oid, at: .latest))
+            }
+            wrong.close()
+            #expect(try Data(contentsOf: URL(filePath: path)) == before)
+        }
+    }
+
+    @Test("a cache older than what the server remembers is compared object by object", arguments: ServerKind.all)
+    func compared(_ kind: ServerKind) throws {
+        let server = try kind.serve()
+        try server.client(Self.two)
+        let oids = try Self.oids(server)
+        let path = server.folder.appending(path: "ours.zec").path
+        var storage = try Self.open(server, cache: path)
+        for oid in [.root] + oids { _ = try storage.load(oid, at: .latest) }
+        storage.close()
+        server.kill()
+        try server.start()
+        try server.client(
+            """
+            for n in range(150):
+                root['a']['n'] = n
+                transaction.commit()
+            """)
+        storage = try Self.open(server, cache: path)
+        let remarks = storage.takeRemarks()
+        #expect(remarks.count == 1)
+        #expect(remarks.first?.contains("3 objects one by one, and 2 kept") == true, "\(remarks)")
+        #expect(storage.cachedRevisionCount == 2)
+        let truth = try Self.open(server, cache: nil)
+        for oid in [.root] + oids { #expect(try storage.load(oid, at: .latest) == truth.load(oid, at: .latest)) }
+    }
+
+    @Test("a client killed at any moment leaves a cache that reads right", .needs(.zeo6))
+    func killed() throws {
+        let server = try PythonServer(.zeo6, serving: ["1": SampleData.path("fs/zope5.fs")])
+        let path = server.folder.appending(path: "ours.zec").path
+        let truth = try Self.open(server, cache: nil)
+        var kept = 0
+        for round in 0..<12 {
+            let process = Process()
+            process.executableURL = BuiltProgram.zeoshell.url
+            process.arguments = [
+                "connect", "\(server.endpoint)", "--cache", path, "--cache-size", "64K", "-c", "ls -lR /", "-c", "ls -lR //",
+                "-c", "ls -lR /site", "-c", "ls -lR /",
+            ]
+            process.standardOutput = FileHandle.nullDevice
+            process.standardError = FileHandle.nullDevice
+            process.standardInput = FileHandle.nullDevice
+            try process.run()
+            usleep(useconds_t(60_000 + round * 45_000))
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+            guard FileManager.default.fileExists(atPath: path) else { continue }
+            #expect(!FileManager.default.fileExists(atPath: path + ".bad"))
+            let storage = try Self.open(server, cache: path)
+            let at = try storage.lastTransaction()
+            for entry in try CacheSurvey(of: path).entries {
+                kept += 1
+                #expect(try storage.load(entry.oid, at: at) == truth.load(entry.oid, at: at))
+            }
+            storage.close()
+        }
+        #expect(kept > 20)
+    }
+}

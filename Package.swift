@@ -166,6 +166,7 @@ let package = Package(
             name: "InteropTests",
             dependencies: [
                 "Pickle", "Storages", "TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile", "zeoserver",
+                "zeoshell",
             ],
             exclude: ["zeo-tests"], swiftSettings: settings),
         .testTarget(

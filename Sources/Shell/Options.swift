@@ -73,6 +73,8 @@ struct ConnectionOptions: ParsableArguments {
         help: "Keep changes apart, in memory, until the session ends: nothing is written to the storage.")
     var isOverlay = false
 
+    @OptionGroup var reach: ReachOptions
+
     func validate() throws {
         if let timeout, !(timeout > 0 && timeout < 1e6) {
             throw ValidationError("--timeout takes seconds, more than 0")
@@ -81,9 +83,11 @@ struct ConnectionOptions: ParsableArguments {
 
     /// What the options say; a service may say more.
     func opening(_ environment: Environment = .process) -> OpeningOptions {
-        OpeningOptions(
+        var options = OpeningOptions(
             storageName: storageName, timeout: timeout, blobDirectory: blobDirectory, isWritable: allowsWriting,
             isOverlay: isOverlay, clientLabel: Identity.label(environment))
+        reach.apply(to: &options)
+        return options
     }
 }
 

@@ -17,6 +17,7 @@ extension ZEOClientStorage {
         try send(calls)
         let told = try wait(for: info)
         var details = [StorageInformation.Detail("storage name", options.storage)]
+        if endpoints.count > 1 { details.append(.init("connected to", serverAddress)) }
         if server.generation < .v5 { details.append(.init("release", server.releases)) }
         if server.python == .python2 { details.append(.init("server", "Python 2")) }
         if let versions {

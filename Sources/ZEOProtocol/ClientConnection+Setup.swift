@@ -16,7 +16,7 @@ extension ClientConnection {
     }
 
     /// Makes the call of the setup's step.
-    private mutating func proceed(_ setup: Setup, _ actions: inout [Action]) {
+    mutating func proceed(_ setup: Setup, _ actions: inout [Action]) {
         let call: Call =
             switch setup.step {
             case .getAuthProtocol: .getAuthProtocol
@@ -24,6 +24,9 @@ extension ClientConnection {
             case .getInfo: .getInfo
             case .lastTransaction: .lastTransaction
             case .getInvalidations: .getInvalidations(since: configuration.knownTransaction ?? .none)
+            case .root: rootCall(setup)
+            case .iterator: .iteratorStart(first: configuration.knownTransaction, last: configuration.knownTransaction)
+            case .transaction(let iterator): .iteratorNext(iterator)
             }
         do throws(StorageError) {
             let (_, action) = try start(call, setup.speech)
@@ -39,7 +42,11 @@ extension ClientConnection {
         var setup = setup
         let generation = setup.speech.dialect.generation
         do throws(MalformedReply) {
-            if let exception = try exception(in: message, generation) { return fail(refusal(exception), &actions) }
+            let exception = try exception(in: message, generation)
+            if setup.isRecognizing {
+                return try recognize(exception == nil ? message.arguments : nil, setup, &actions)
+            }
+            if let exception { return fail(refusal(exception), &actions) }
             let value = message.arguments
             switch setup.step {
             case .getAuthProtocol:
@@ -68,12 +75,20 @@ extension ClientConnection {
             case .getInfo:
                 setup.information = try ServerInformation(value)
                 if !generation.registrationTellsLastTransaction { setup.step = .lastTransaction }
+            case .root, .iterator, .transaction: return
             }
         } catch {
             return fail(protocolError(error.description), &actions)
         }
-        if setup.step == .getInfo, let information = setup.information {
-            finish(setup, information, &actions)
+        if let known = configuration.knownTransaction, configuration.refusesOlder, setup.isBehind {
+            fail(.behind(address: address, last: setup.lastTransaction, seen: known), &actions)
+        } else if setup.step == .getInfo, let information = setup.information {
+            if configuration.isOneOfSeveral, setup.lastTransaction > .none {
+                setup.step = .root
+                proceed(setup, &actions)
+            } else {
+                finish(setup, information, &actions)
+            }
         } else {
             proceed(setup, &actions)
         }
@@ -87,10 +102,12 @@ extension ClientConnection {
             setup.step = .getInvalidations
         } else {
             setup.missed = .unknown
+            // Generation 200 tells the last that can be undone, and no other.
+            setup.isBehind = setup.speech.dialect.generation.hasLastTransaction
         }
     }
 
-    private mutating func finish(_ setup: Setup, _ information: ServerInformation, _ actions: inout [Action]) {
+    mutating func finish(_ setup: Setup, _ information: ServerInformation, _ actions: inout [Action]) {
         phase = .ready(setup.speech)
         if let label = configuration.label, let (_, action) = try? start(.setClientLabel(label), setup.speech) {
             actions.append(action)
@@ -99,7 +116,8 @@ extension ClientConnection {
             .ready(
                 Welcome(
                     dialect: setup.speech.dialect, lastTransaction: setup.lastTransaction, missed: setup.missed,
-                    information: information, serverIsPython2: setup.serverIsPython2)))
+                    information: information, serverIsPython2: setup.serverIsPython2,
+                    recollection: setup.recollection)))
         for notification in setup.queued { deliver(notification, setup.speech, &actions) }
     }
 

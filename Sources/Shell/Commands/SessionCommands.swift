@@ -148,6 +148,7 @@ struct ConnectCommand: ShellCommand {
     static let operands: [OperandKind] = [.file]
     static let examples = [
         CommandExample("connect db1:8800", "a ZEO server"),
+        CommandExample("connect db1:8800,db2:8800", "the first of several servers that will do"),
         CommandExample("connect /srv/zope/Data.fs", "a file, for reading"),
         CommandExample("connect 'zeo://db1:8800?storage=main'", "one of a server's storages, by name"),
     ]

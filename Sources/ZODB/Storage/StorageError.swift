@@ -66,6 +66,12 @@ public enum ConnectionFailure: Error, Hashable, Sendable {
     case lost(address: String, String)
     /// The server sent what the protocol does not allow.
     case protocolError(address: String, String)
+    /// The server's last transaction is older than what was seen before: going on would lead into the past.
+    case behind(address: String, last: TransactionID, seen: TransactionID)
+    /// A server that was to take another's place serves another database; how that shows, in words.
+    case otherDatabase(address: String, String)
+    /// Several servers may be meant, and none can be used: what became of each.
+    case noneOf(addresses: String, [String])
 }
 
 extension StorageError: CustomStringConvertible {
@@ -108,6 +114,11 @@ extension ConnectionFailure: CustomStringConvertible {
         case .unknownStorage(let address, let name): "\(address): no storage named '\(name)' there"
         case .lost(let address, let why): "\(address): connection lost: \(why)"
         case .protocolError(let address, let what): "\(address): protocol error: \(what)"
+        case .behind(let address, let last, let seen):
+            "\(address): the server is behind: its last transaction is \(last), and \(seen) was seen before"
+        case .otherDatabase(let address, let why): "\(address): another database: \(why)"
+        case .noneOf(let addresses, let causes):
+            "\(addresses): none of these servers can be used: \(causes.joined(separator: "; "))"
         }
     }
 }

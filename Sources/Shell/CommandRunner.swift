@@ -102,7 +102,7 @@ final class CommandRunner {
         return switch options.progress ?? (isQuiet ? .none : session.settings.progress) {
         case .json: .json
         case .none: .none
-        case .auto: session.terminal.errorIsTerminal && !session.terminal.isDumb ? .line : .none
+        case .auto: session.terminal.errorIsTerminal && !session.terminal.isDumb ? .line : .waits
         }
     }
 

@@ -75,6 +75,7 @@ struct ConnectionOptions: ParsableArguments {
 
     @OptionGroup var trust: TrustOptions
     @OptionGroup var cache: CacheOptions
+    @OptionGroup var reach: ReachOptions
 
     func validate() throws {
         if let timeout, !(timeout > 0 && timeout < 1e6) {
@@ -88,6 +89,7 @@ struct ConnectionOptions: ParsableArguments {
             storageName: storageName, timeout: timeout, blobDirectory: blobDirectory, isWritable: allowsWriting,
             isOverlay: isOverlay, clientLabel: Identity.label(environment))
         options.cache = cache.settings
+        reach.apply(to: &options)
         return options
     }
 }

@@ -240,6 +240,7 @@ private struct Run {
             progress: progress
         ) { address, options, interruption in
             try openStorage(address, options: options, interruption: interruption) {
+                if $0.isWait { return progress.wait(for: $0.task, seconds: $0.done) }
                 progress.update($0.task, $0.done, $0.unit, of: $0.total)
             }
         }

@@ -204,14 +204,18 @@ extension Session {
         let last: TransactionID
         do {
             last = try storage.lastTransaction()
-            guard !options.isWritable || options.isOverlay || (storage as? any WritableStorage)?.isWritable == true
-            else {
+            let isWritable = (storage as? any WritableStorage)?.isWritable == true
+            let awaitsServer = (storage as? any FailoverStorage)?.awaitsWritableServer == true
+            guard !options.isWritable || options.isOverlay || isWritable || awaitsServer else {
                 throw ShellFailure(
                     "read-only", .refused, at: storage.name, "this storage can only be read", advice: "leave --rw out")
             }
         } catch {
             storage.close()
             throw error
+        }
+        if mode != .interactive, !settings.isQuiet, let remark = ServerRemarks.ofNew(storage) {
+            Diagnostics.note(remark, format: settings.format ?? .plain)
         }
         opened?.close()
         opened = storage

@@ -207,6 +207,21 @@ extension ShellFailure {
             self.init(
                 "protocol-error", .connection, at: address, "protocol error: \(what)",
                 advice: "the server's log may say more")
+        case .behind(let address, let last, let seen):
+            self.init(
+                "server-behind", .connection, at: address,
+                "the server's last transaction is \(last.hex), older than \(seen.hex), which was seen before: "
+                    + "it lags behind, or was restored from a backup",
+                advice: "'connect \(address)' looks at what it has now",
+                details: [Detail("last", last.hex), Detail("seen", seen.hex)])
+        case .otherDatabase(let address, let why):
+            self.init(
+                "other-database", .connection, at: address, "another database: \(why)",
+                advice: "the servers of a list have to serve the same one; 'connect \(address)' looks at this one")
+        case .noneOf(let addresses, let causes):
+            self.init(
+                "no-server", .connection, at: addresses, "none can be used: \(causes.joined(separator: "; "))",
+                advice: "each says why")
         }
         details.append(Detail("address", place ?? ""))
     }

@@ -12,6 +12,8 @@ extension StorageAddress {
         }
         if let uri = try Self.uri(text) {
             self = uri
+        } else if let servers = try Self.list(text, exists: exists) {
+            self.init(servers)
         } else if let location = try Self.hostAndPort(text, exists: exists) {
             self.init(location)
         } else if text.contains("/") || text.hasSuffix(".fs") || exists(text) {
@@ -25,7 +27,7 @@ extension StorageAddress {
 
     // MARK: HOST:PORT
 
-    private static func hostAndPort(
+    static func hostAndPort(
         _ text: String, exists: (String) -> Bool
     ) throws(AddressError) -> Location? {
         let host: Substring
@@ -105,7 +107,9 @@ extension StorageAddress {
             }
             var server = place[..<end]
             if server.hasSuffix("]") || !server.contains(":") { server += ":\(defaultPort)" }
-            guard let location = try hostAndPort(String(server), exists: { _ in false }) else {
+            let only = { (_: String) in false }
+            let several = try list(String(server), exists: only)
+            guard let location = try several == nil ? hostAndPort(String(server), exists: only) : several else {
                 throw AddressError(text, "no host", advice: "write zeo://HOST:PORT")
             }
             address = StorageAddress(location)

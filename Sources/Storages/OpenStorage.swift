@@ -55,6 +55,8 @@ public struct StorageProgress: Hashable, Sendable {
     /// So much is done, of so much in all, counted in `unit`.
     public var done: Int, total: Int
     public var unit: String
+    /// Nothing is done but waiting: for `task`, a server, since `done` seconds.
+    public var isWait = false
 
     public init(task: String, done: Int, total: Int, unit: String) {
         self.task = task
@@ -82,16 +84,14 @@ public func openStorage(
         return try OverlayStorage(over: base, interruption: interruption)
     }
     switch address.location {
-    case .server(let host, let port):
-        return try openServer(.host(host, port: port), address, options, interruption)
-    case .socket(let path):
-        return try openServer(.unixSocket(path: path), address, options, interruption)
-    case .path(let path) where options.tunnel != nil:
+    case .server, .socket, .servers:
+        return try openServer(address, options, interruption, progress)
+    case .path where options.tunnel != nil:
         // What lies at the other end cannot be looked at; only a socket can be reached there.
-        return try openServer(.unixSocket(path: path), address, options, interruption)
+        return try openServer(address, options, interruption, progress)
     case .path(let path):
         switch FileKind(ofPath: path) {
-        case .socket: return try openServer(.unixSocket(path: path), address, options, interruption)
+        case .socket: return try openServer(address, options, interruption, progress)
         default: return try openFile(path, address, options, interruption, progress)
         }
     case .file(let path):
@@ -106,7 +106,8 @@ public func openStorage(
 }
 
 private func openServer(
-    _ endpoint: Endpoint, _ address: StorageAddress, _ options: OpeningOptions, _ interruption: Interruption
+    _ address: StorageAddress, _ options: OpeningOptions, _ interruption: Interruption,
+    _ progress: @escaping @Sendable (StorageProgress) -> Void
 ) throws(StorageError) -> any Storage {
     var clientOptions = ZEOClientStorage.Options(
         storage: address.storageName ?? options.storageName ?? "1", readOnly: !options.isWritable,
@@ -116,9 +117,28 @@ private func openServer(
         clientOptions.greetingTimeout = duration(timeout)
         clientOptions.replyTimeout = duration(timeout)
     }
-    try clientOptions.secure(by: options, for: endpoint)
+    try clientOptions.secure(by: options, for: address)
     clientOptions.cacheFile = options.cache.map { ($0.file, $0.size) }
-    return try ZEOClientStorage(endpoint, clientOptions, interruption: interruption)
+    clientOptions.fallsBackToReading = options.fallsBackToReading
+    clientOptions.reconnectPatience = reconnectPatience
+    clientOptions.onWait = { server, seconds in
+        var wait = StorageProgress(task: server, done: Int(min(seconds, 1e9)), total: 0, unit: "s")
+        wait.isWait = true
+        progress(wait)
+    }
+    return try ZEOClientStorage(endpoints(of: address.location), clientOptions, interruption: interruption)
+}
+
+/// A server that is started again is back by then.
+private let reconnectPatience = Duration.seconds(15)
+
+private func endpoints(of location: StorageAddress.Location) -> [Endpoint] {
+    switch location {
+    case .server(let host, let port): [.host(host, port: port)]
+    case .socket(let path), .path(let path): [.unixSocket(path: path)]
+    case .servers(let servers): servers.flatMap(endpoints)
+    case .file, .backup: []
+    }
 }
 
 /// Seconds as people give them; anything odd becomes the nearest that makes sense, a day at most.

@@ -5,7 +5,7 @@ internal import ZODB
 /// What the options say of logins, TLS and tunnels, as the client takes it.
 extension ZEOClientStorage.Options {
     /// - Throws: `connection` for files that will not do; `unsupported` for a tunnel that is none.
-    mutating func secure(by options: OpeningOptions, for endpoint: Endpoint) throws(StorageError) {
+    mutating func secure(by options: OpeningOptions, for address: StorageAddress) throws(StorageError) {
         login = options.login.map { Credentials(user: $0.user, password: $0.password, realm: $0.realm) }
         if let settings = options.tls {
             do throws(TLSFailure) {
@@ -15,7 +15,7 @@ extension ZEOClientStorage.Options {
                         passphrase: settings.passphrase.map { Array($0.utf8) }, authorities: settings.authorities,
                         serverName: settings.serverName, checksServerName: settings.checksServerName))
             } catch {
-                throw .connection(.tls(address: endpoint.description, error))
+                throw .connection(.tls(address: address.description, error))
             }
         }
         if let text = options.tunnel {

@@ -6,8 +6,10 @@
 ///
 /// Source: zodburi 3.0, `docs/index.rst` (the schemes and their keys).
 public struct StorageAddress: Hashable, Sendable {
-    public enum Location: Hashable, Sendable {
+    public indirect enum Location: Hashable, Sendable {
         case server(host: String, port: Int)
+        /// Several servers of one database, each a `server` or a `socket`; the first that will do is taken.
+        case servers([Location])
         /// A Data.fs, or a server's Unix socket.
         case path(String)
         /// A server's Unix socket, said to be one.
@@ -60,9 +62,8 @@ extension StorageAddress: CustomStringConvertible {
     /// `db1:8800`, `/run/zeo.sock`, `Data.fs`: the place alone.
     public var description: String {
         switch location {
-        case .server(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-        case .path(let path), .socket(let path), .file(let path): path
         case .backup(let path): "repozo:" + path + (moment.map { "@" + $0 } ?? "")
+        default: location.text
         }
     }
 
@@ -70,6 +71,7 @@ extension StorageAddress: CustomStringConvertible {
     public var shortName: String {
         switch location {
         case .server: description
+        case .servers(let servers): (servers.first?.text ?? "") + ",…"
         case .path(let path), .socket(let path), .file(let path), .backup(let path):
             (path.split(separator: "/").last.map(String.init) ?? path) + (moment.map { "@" + $0 } ?? "")
         }
@@ -80,9 +82,25 @@ extension StorageAddress {
     /// The path of the Data.fs that it names; nil when it names a server, by a socket's path as well, or a backup.
     public var dataFile: String? {
         switch location {
-        case .server, .socket, .backup: nil
+        case .server, .servers, .socket, .backup: nil
         case .file(let path): path
         case .path(let path): FileKind(ofPath: path) == .socket ? nil : path
         }
+    }
+}
+
+extension StorageAddress.Location {
+    /// As it is typed.
+    var text: String {
+        switch self {
+        case .server(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .servers(let servers): servers.map(\.text).joined(separator: ",")
+        case .path(let path), .socket(let path), .file(let path), .backup(let path): path
+        }
+    }
+
+    /// The servers one by one; a place of another kind as it is.
+    public var members: [StorageAddress.Location] {
+        if case .servers(let servers) = self { servers.flatMap(\.members) } else { [self] }
     }
 }

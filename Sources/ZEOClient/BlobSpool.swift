@@ -81,16 +81,16 @@ final class BlobSpool: Sendable {
 
     /// Waits for the first sign of the blob.
     /// - Throws: what the server said instead.
-    func waitForStart(_ interruption: Interruption) throws(StorageError) {
-        _ = try wait(interruption) { state throws(StorageError) -> Bool? in
+    func waitForStart(_ patience: Patience) throws(StorageError) {
+        _ = try wait(patience) { state throws(StorageError) -> Bool? in
             if case .failure(let error)? = state.end, state.chunks.isEmpty { throw error }
             return state.hasStarted || state.end != nil ? true : nil
         }
     }
 
     /// The next chunk; nil at the end.
-    func next(_ interruption: Interruption) throws(StorageError) -> [UInt8]? {
-        try wait(interruption) { state throws(StorageError) -> [UInt8]?? in
+    func next(_ patience: Patience) throws(StorageError) -> [UInt8]? {
+        try wait(patience) { state throws(StorageError) -> [UInt8]?? in
             guard state.taken < state.chunks.count else {
                 guard let end = state.end else { return nil }
                 try end.get()
@@ -122,15 +122,17 @@ final class BlobSpool: Sendable {
     }
 
     private func wait<Found>(
-        _ interruption: Interruption, for find: (inout State) throws(StorageError) -> Found?
+        _ patience: Patience, for find: (inout State) throws(StorageError) -> Found?
     ) throws(StorageError) -> Found {
+        let start = ContinuousClock.now
         while true {
-            try interruption.check()
+            try patience.interruption.check()
             if let found = try state.withLock({ (state) throws(StorageError) in try find(&state) }) { return found }
             // What arrives between the look and the wait has set the signal already.
             if signal.lock(whenValue: .look, timeoutSeconds: Waiting<Void>.patience) {
                 signal.unlock(withValue: .nothing)
             }
+            try patience.check(since: start)
         }
     }
 

@@ -25,6 +25,14 @@ struct ClientChannel: Sendable {
     }
 
     func close() { channel.close(promise: nil) }
+
+    /// Nobody waits for an answer. On the event loop.
+    var isIdle: Bool { handler.value.isIdle }
+
+    /// Somebody has waited in vain: when the server is not heard of for so long after a question, the connection ends.
+    func suspect(after silence: Duration) {
+        channel.eventLoop.execute { [handler] in handler.value.suspect(after: silence) }
+    }
 }
 
 /// How long to wait for what, when connecting.
@@ -37,7 +45,8 @@ extension ClientChannel {
     /// Connects, shakes hands and registers; `owner` is told how it goes. Returns at once.
     static func open(
         _ endpoint: Endpoint, _ configuration: ClientConnection.Configuration, _ timeouts: ConnectionTimeouts,
-        _ access: ServerAccess = ServerAccess(), attempt: Int, owner: any ClientChannelOwner
+        _ access: ServerAccess = ServerAccess(), attempt: Int, on eventLoop: any EventLoop,
+        owner: any ClientChannelOwner
     ) {
         var configuration = configuration
         var again: (@Sendable (any ClientChannelOwner) -> Void)?
@@ -47,17 +56,17 @@ extension ClientChannel {
             let newest = configuration
             configuration.newestGeneration = .v4
             again = { owner in
-                open(endpoint, newest, timeouts, access, login: nil, attempt: attempt, owner: owner)
+                open(endpoint, newest, timeouts, access, login: nil, attempt: attempt, on: eventLoop, owner: owner)
             }
         }
-        open(endpoint, configuration, timeouts, access, login: again, attempt: attempt, owner: owner)
+        open(endpoint, configuration, timeouts, access, login: again, attempt: attempt, on: eventLoop, owner: owner)
     }
 
     /// - Parameter again: connects anew where the server wants a newer generation.
     private static func open(
         _ endpoint: Endpoint, _ configuration: ClientConnection.Configuration, _ timeouts: ConnectionTimeouts,
         _ access: ServerAccess, login again: (@Sendable (any ClientChannelOwner) -> Void)?, attempt: Int,
-        owner: any ClientChannelOwner
+        on eventLoop: any EventLoop, owner: any ClientChannelOwner
     ) {
         let handlerOwner = WeakOwner(owner)
         let mayAsk = attempt == 1 && access.tunnel?.mayAsk == true
@@ -65,7 +74,7 @@ extension ClientChannel {
         let setupTimeout = greetingTimeout + timeouts.greeting * 5
         var ssh: TunnelProcess?
         let connected: EventLoopFuture<any Channel>
-        let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton.next())
+        let bootstrap = ClientBootstrap(group: eventLoop)
             // Nothing is read before there is a handler to read it: the server speaks first.
             .channelOption(.autoRead, value: false)
             .connectTimeout(TimeAmount(timeouts.connect))
@@ -83,8 +92,7 @@ extension ClientChannel {
             }
         case .host(let name, let port):
             connected =
-                bootstrap
-                .channelOption(.socketOption(.so_keepalive), value: 1)
+                KeepAlive.apply(to: bootstrap)
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .connect(host: name, port: port)
         case .unixSocket(let path): connected = bootstrap.connect(unixDomainSocketPath: path)
@@ -126,6 +134,9 @@ private final class ConnectionHandler: ChannelInboundHandler {
     private var waiting: [Int: any PendingCall] = [:]
     private var context: ChannelHandlerContext?
     private var heartbeat: RepeatedTask?
+    /// When something came last.
+    private var lastHeard = NIODeadline.now()
+    private var isSuspected = false
     private let attempt: Int
     private let owner: WeakOwner
     private let explanations: [Explanation]
@@ -180,6 +191,23 @@ private final class ConnectionHandler: ChannelInboundHandler {
         context?.flush()
     }
 
+    var isIdle: Bool { waiting.isEmpty }
+
+    func suspect(after silence: Duration) {
+        guard let context, !isSuspected else { return }
+        isSuspected = true
+        let heard = lastHeard
+        // Whatever a server is at, Python's too, it has an answer to this in between, unless it hangs.
+        send([UnattendedCall(.ping)])
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: TimeAmount(silence)) {
+            handler.value.isSuspected = false
+            guard handler.value.lastHeard == heard else { return }
+            handler.value.perform(
+                handler.value.connection.disconnected("the server does not answer, not even a ping: it hangs"))
+        }
+    }
+
     // MARK: Events of the channel
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -190,6 +218,7 @@ private final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        lastHeard = .now()
         var buffer = unwrapInboundIn(data)
         guard let bytes = buffer.readBytes(length: buffer.readableBytes) else { return }
         perform(connection.received(bytes))

@@ -33,7 +33,9 @@ final class Outflow {
         gather(call)
         if gatheredSize < Self.piece { return }
         try send(nil)
-        try flight.wait(until: Self.mostInFlight, storage.interruption)
+        try storage.suspecting { () throws(StorageError) in
+            try flight.wait(until: Self.mostInFlight, storage.patience)
+        }
     }
 
     /// Sends all that was gathered, and `last`, which has an answer.
@@ -82,13 +84,16 @@ private final class Flight: Sendable {
         signal.unlock(withValue: .look)
     }
 
-    /// - Throws: what became of the connection; `interrupted`.
-    func wait(until most: Int, _ interruption: Interruption) throws(StorageError) {
+    /// - Throws: what became of the connection; `interrupted`; `connection(.silent)` when the server takes nothing any more.
+    func wait(until most: Int, _ patience: Patience) throws(StorageError) {
+        var last = Int.max
+        var start = ContinuousClock.now
         while true {
             let (size, error) = state.withLock { $0 }
             if let error { throw error }
             if size <= most { return }
-            try interruption.check()
+            if size != last { (last, start) = (size, .now) }
+            try patience.check(since: start)
             // What lands between the look and the wait has set the signal already.
             if signal.lock(whenValue: .look, timeoutSeconds: Waiting<Void>.patience) {
                 signal.unlock(withValue: .nothing)

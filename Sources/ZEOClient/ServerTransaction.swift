@@ -251,7 +251,10 @@ final class ServerTransaction: StorageTransaction {
         phase = .ended
         defer { storage.gate.leave() }
         let limit = storage.options.replyTimeout
-        guard let result = reply.waiting.value(storage.interruption, grace: Self.grace, within: limit) else {
+        guard
+            let result = reply.waiting.value(
+                storage.interruption, grace: Self.grace, within: limit, telling: storage.notice)
+        else {
             storage.drop(outflow.attempt)
             let time = storage.interruption.isRaised ? nil : limit.map { " within \(Self.seconds($0)) s" }
             throw inDoubt("the server has not confirmed the commit\(time ?? ""), and we did not wait any longer")

@@ -24,10 +24,14 @@ final class Waiting<Value: Sendable>: Sendable {
 
     /// Waits as long as it takes; not on an event loop.
     /// - Throws: `interrupted` when the user does not want to wait, or the error that came in place of a value.
-    func value(_ interruption: Interruption) throws(StorageError) -> Value {
+    func value(_ interruption: Interruption, telling notice: WaitNotice? = nil) throws(StorageError) -> Value {
+        let start = ContinuousClock.now
         while true {
             try interruption.check()
-            guard arrival.lock(whenValue: .here, timeoutSeconds: Self.patience) else { continue }
+            guard arrival.lock(whenValue: .here, timeoutSeconds: Self.patience) else {
+                notice?.look(since: start)
+                continue
+            }
             arrival.unlock()
             if let result = result.withLock({ $0 }) { return try result.get() }
         }
@@ -36,16 +40,18 @@ final class Waiting<Value: Sendable>: Sendable {
     /// Waits so long at most.
     /// - Throws: `connection(.silent)` when nothing came.
     func value(
-        _ interruption: Interruption, within limit: Duration?, from address: String
+        _ interruption: Interruption, within limit: Duration?, from address: String, telling notice: WaitNotice? = nil
     ) throws(StorageError) -> Value {
-        guard let limit else { return try value(interruption) }
-        let deadline = ContinuousClock.now + limit
+        guard let limit else { return try value(interruption, telling: notice) }
+        let start = ContinuousClock.now
+        let deadline = start + limit
         while true {
             try interruption.check()
             if arrival.lock(whenValue: .here, timeoutSeconds: Self.patience) {
                 arrival.unlock()
                 if let result = result.withLock({ $0 }) { return try result.get() }
             }
+            notice?.look(since: start)
             if ContinuousClock.now >= deadline {
                 throw .connection(.silent(address: address, seconds: limit / .seconds(1)))
             }
@@ -56,15 +62,17 @@ final class Waiting<Value: Sendable>: Sendable {
     /// - Parameter limit: how long to wait at most; nil: as long as it takes.
     /// - Returns: nil when it did not come in time.
     func value(
-        _ interruption: Interruption, grace: Duration, within limit: Duration? = nil
+        _ interruption: Interruption, grace: Duration, within limit: Duration? = nil, telling notice: WaitNotice? = nil
     ) -> Result<Value, StorageError>? {
         var deadline: ContinuousClock.Instant?
-        let end = limit.map { ContinuousClock.now + $0 }
+        let start = ContinuousClock.now
+        let end = limit.map { start + $0 }
         while true {
             if arrival.lock(whenValue: .here, timeoutSeconds: Self.patience) {
                 arrival.unlock()
                 if let result = result.withLock({ $0 }) { return result }
             }
+            notice?.look(since: start)
             let now = ContinuousClock.now
             if let end, now >= end { return nil }
             guard interruption.isRaised else { continue }

@@ -3,10 +3,17 @@ public import ZODB
 
 extension ZEOClientStorage: BlobStorage {
     public func blob(_ oid: ObjectID, serial: TransactionID) throws(StorageError) -> any Cursor<[UInt8]> {
-        let pending = PendingBlob(oid, serial, BlobSpool(temporaryDirectory: options.temporaryDirectory))
-        try send([pending])
-        try pending.spool.waitForStart(interruption)
-        return BlobCursor(pending.spool, interruption)
+        BlobCursor(self, oid, serial, try requestBlob(oid, serial))
+    }
+
+    /// Asks for the blob, and waits until it begins to come.
+    fileprivate func requestBlob(_ oid: ObjectID, _ serial: TransactionID) throws(StorageError) -> BlobSpool {
+        try repeating { () throws(StorageError) in
+            let pending = PendingBlob(oid, serial, BlobSpool(temporaryDirectory: options.temporaryDirectory))
+            try send([pending])
+            try suspecting { () throws(StorageError) in try pending.spool.waitForStart(patience) }
+            return pending.spool
+        }
     }
 
     /// A server tells no sizes.
@@ -41,14 +48,23 @@ private final class PendingBlob: PendingCall {
     }
 }
 
+/// The chunks of a blob. When the connection is lost on the way, it is asked for again, and what was taken is passed over:
+/// the blob of one revision never changes.
 private final class BlobCursor: Cursor {
-    private let spool: BlobSpool
-    private let interruption: Interruption
+    private let storage: ZEOClientStorage
+    private let oid: ObjectID
+    private let serial: TransactionID
+    private var spool: BlobSpool
     private var hasEnded = false
+    /// Bytes that were handed out, and those that have come again since.
+    private var taken = 0, passed = 0
+    private var repetitions = 0
 
-    init(_ spool: BlobSpool, _ interruption: Interruption) {
+    init(_ storage: ZEOClientStorage, _ oid: ObjectID, _ serial: TransactionID, _ spool: BlobSpool) {
+        self.storage = storage
+        self.oid = oid
+        self.serial = serial
         self.spool = spool
-        self.interruption = interruption
     }
 
     deinit { spool.giveUp() }
@@ -56,12 +72,42 @@ private final class BlobCursor: Cursor {
     func next() throws(StorageError) -> [UInt8]? {
         guard !hasEnded else { return nil }
         do throws(StorageError) {
-            let chunk = try spool.next(interruption)
-            if chunk == nil { hasEnded = true }
-            return chunk
+            while let chunk = try nextOfAny() {
+                let fresh = chunk.dropFirst(taken - passed)
+                passed += chunk.count
+                guard !fresh.isEmpty || chunk.isEmpty else { continue }
+                taken = max(taken, passed)
+                return Array(fresh)
+            }
         } catch {
             hasEnded = true
             throw error
         }
+        hasEnded = true
+        return nil
     }
+
+    private func nextOfAny() throws(StorageError) -> [UInt8]? {
+        while true {
+            do throws(StorageError) {
+                let chunk = try storage.suspecting { () throws(StorageError) in try spool.next(storage.patience) }
+                // One that ends before what there was is another blob.
+                if chunk == nil, passed < taken {
+                    throw .noBlob(oid, serial: serial, "it is shorter than when it was begun to be read")
+                }
+                return chunk
+            } catch {
+                guard case .connection(.lost) = error, repetitions < Self.mostRepetitions, try storage.reconnect()
+                else {
+                    throw error
+                }
+                repetitions += 1
+                spool.giveUp()
+                spool = try storage.requestBlob(oid, serial)
+                passed = 0
+            }
+        }
+    }
+
+    private static let mostRepetitions = 3
 }

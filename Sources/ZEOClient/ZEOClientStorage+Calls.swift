@@ -32,9 +32,34 @@ extension ZEOClientStorage {
         }
         for start in stride(from: 0, to: missing.count, by: Self.loadsAtOnce) {
             let part = missing[start..<min(start + Self.loadsAtOnce, missing.count)]
-            for (oid, result) in fetch(part, at: tid) { found[oid] = result }
+            for (oid, result) in fetchRepeating(part, at: tid) { found[oid] = result }
         }
         return oids.map { found[$0] ?? .failure(.noSuchObject($0)) }
+    }
+
+    /// Loads again what was under way when the connection was lost: at the same moment it is the same.
+    private func fetchRepeating(
+        _ oids: ArraySlice<ObjectID>, at tid: TransactionID
+    ) -> [(ObjectID, Result<Revision, StorageError>)] {
+        var done: [(ObjectID, Result<Revision, StorageError>)] = []
+        var waiting = oids
+        do throws(StorageError) {
+            try repeating { () throws(StorageError) in
+                var lost: (error: StorageError, oids: [ObjectID])?
+                for (oid, result) in fetch(waiting, at: tid) {
+                    if case .failure(let error) = result, case .connection(.lost) = error {
+                        lost = (lost?.error ?? error, (lost?.oids ?? []) + [oid])
+                    } else {
+                        done.append((oid, result))
+                    }
+                }
+                waiting = (lost?.oids ?? [])[...]
+                if let lost { throw lost.error }
+            }
+        } catch {
+            done += waiting.map { ($0, .failure(error)) }
+        }
+        return done
     }
 
     private func fetch(
@@ -118,14 +143,19 @@ extension ZEOClientStorage {
     func perform<Value: Sendable>(
         _ call: Call, on attempt: Int? = nil, _ decode: @escaping @Sendable (WireValue) throws(MalformedReply) -> Value
     ) throws(StorageError) -> Value {
-        let pending = request(call, decode)
-        try send([pending], on: attempt)
-        return try wait(for: pending)
+        func once() throws(StorageError) -> Value {
+            let pending = request(call, decode)
+            try send([pending], on: attempt)
+            return try wait(for: pending)
+        }
+        return attempt == nil && call.isRepeatable ? try repeating(once) : try once()
     }
 
     /// Waits for a reply without which nothing has changed, as long as the user is willing to, and as `replyTimeout` says.
     func wait<Value: Sendable>(for pending: PendingReply<Value>) throws(StorageError) -> Value {
-        try pending.waiting.value(interruption, within: options.replyTimeout, from: name)
+        try suspecting { () throws(StorageError) in
+            try pending.waiting.value(interruption, within: options.replyTimeout, from: serverAddress, telling: notice)
+        }
     }
 
     func request<Value: Sendable>(

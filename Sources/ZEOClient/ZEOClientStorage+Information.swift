@@ -21,7 +21,9 @@ extension ZEOClientStorage {
         if let versions { calls.append(versions) }
         try send(calls)
         let told = try wait(for: info)
-        var details = [StorageInformation.Detail("storage name", options.storage)] + cacheDetails
+        var details = [StorageInformation.Detail("storage name", options.storage)]
+        if endpoints.count > 1 { details.append(.init("connected to", serverAddress)) }
+        details += cacheDetails
         if server.generation < .v5 { details.append(.init("release", server.releases)) }
         if server.python == .python2 { details.append(.init("server", "Python 2")) }
         details += trust

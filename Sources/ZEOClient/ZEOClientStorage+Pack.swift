@@ -10,7 +10,7 @@ extension ZEOClientStorage: PackableStorage {
         let before = try information()
         let pending = request(.pack(time: tid.unixTime)) { value throws(MalformedReply) in value }
         try send([pending])
-        _ = try pending.waiting.value(interruption)
+        _ = try pending.waiting.value(interruption, telling: notice)
         let after = try information()
         var summary = PackSummary(.packed)
         (summary.objectsBefore, summary.objectsAfter) = (before.objectCount, after.objectCount)

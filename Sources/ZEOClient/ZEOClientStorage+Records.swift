@@ -27,6 +27,8 @@ private final class CurrentRecordCursor: Cursor {
 
     private let storage: ZEOClientStorage
     private var asked: (oid: ObjectID, reply: PendingReply<Step>)?
+    /// How often this step was lost with its connection.
+    private var losses = 0
     private var following: ObjectID?
 
     init(_ storage: ZEOClientStorage, from first: ObjectID) {
@@ -65,12 +67,18 @@ private final class CurrentRecordCursor: Cursor {
         do throws(StorageError) {
             let step = try storage.wait(for: reply)
             following = step.next
+            losses = 0
             // Failing to send ahead is the next call's failure, not this one's.
             _ = try? ask()
             // So ZODB up to 3.10 has objects whose creation was undone.
             return step.record.revision.data.isEmpty ? nil : step.record
         } catch {
             switch error {
+            case .connection(.lost) where losses < 3:
+                losses += 1
+                guard try storage.reconnect() else { throw error }
+                following = oid
+                return nil
             case .noSuchObject(let deleted) where deleted >= oid:
                 // FileStorage stumbles over objects whose creation was undone: on to the one after.
                 following = deleted.rawValue < .max ? ObjectID(rawValue: deleted.rawValue + 1) : nil

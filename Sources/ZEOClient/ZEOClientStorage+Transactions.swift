@@ -38,7 +38,11 @@ final class TransactionIterator: Cursor {
     private let storage: ZEOClientStorage
     let attempt: Int
     /// The server's number for it; nil when it has come to its end.
-    fileprivate(set) var id: Int?
+    fileprivate(set) var id: Int? {
+        didSet {
+            if (id == nil) != (oldValue == nil) { storage.state.withLock { $0.iterators += id == nil ? -1 : 1 } }
+        }
+    }
 
     init(
         _ storage: ZEOClientStorage, from first: TransactionID?, through last: TransactionID?
@@ -49,11 +53,16 @@ final class TransactionIterator: Cursor {
             try Reply.iterator(value)
         }
         attempt = try storage.send([start])
-        id = try storage.wait(for: start)
+        let number = try storage.wait(for: start)
+        id = number
+        // Not told of by `didSet`: an initializer is not.
+        storage.state.withLock { $0.iterators += 1 }
     }
 
     deinit {
-        if let id { storage.post([.iteratorRelease([id])], on: attempt) }
+        guard let id else { return }
+        storage.state.withLock { $0.iterators -= 1 }
+        storage.post([.iteratorRelease([id])], on: attempt)
     }
 
     func next() throws(StorageError) -> TransactionSummary? {

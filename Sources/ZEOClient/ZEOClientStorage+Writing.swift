@@ -9,8 +9,8 @@ extension ZEOClientStorage: UndoableStorage {
     private static let longestText = 65_535
 
     /// Whether the server was asked for leave to write; it would have refused otherwise. Another storage has to be
-    /// opened to change one's mind.
-    public var isWritable: Bool { !options.readOnly }
+    /// opened to change one's mind. While the server is one that lets nobody write, nothing can be written either.
+    public var isWritable: Bool { !options.readOnly && !awaitsWritableServer }
 
     public var supportsUndo: Bool { canUndo }
 
@@ -45,6 +45,8 @@ extension ZEOClientStorage: UndoableStorage {
         try gate.enter(interruption)
         do throws(StorageError) {
             let channel = try connectedChannel()
+            // It may be another server than before.
+            try checkWritable()
             let number = state.withLock { state in
                 state.transactionCount += 1
                 return state.transactionCount
@@ -58,7 +60,8 @@ extension ZEOClientStorage: UndoableStorage {
     }
 
     private func checkWritable() throws(StorageError) {
-        guard isWritable else { throw .readOnly("\(name) was opened for reading") }
+        if options.readOnly { throw .readOnly("\(name) was opened for reading") }
+        guard !awaitsWritableServer else { throw .readOnly("\(serverAddress), which lets nobody write") }
     }
 
     var serverIsPython2: Bool { server?.python == .python2 }

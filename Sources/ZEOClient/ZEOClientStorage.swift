@@ -11,8 +11,13 @@ public import ZODB
 /// the loads of one batch, so that what is loaded is never older than what was announced before. A transaction of our
 /// own takes effect with the server's answer to it, in the same order.
 ///
-/// When the connection is lost, the calls under way fail with `lost`. It is tried again in the background, after 0.1 s
-/// and then ever later, and at once by the next call; what was missed meanwhile is asked for.
+/// When the connection is lost, it is tried again in the background, after 0.1 s and then ever later, and at once by the
+/// next call; what was missed meanwhile is asked for. Reads that were under way are made again when that succeeds;
+/// everything else fails with `lost`, a commit's end above all.
+///
+/// There may be several servers of one database: see `Candidates` for which is taken, and `ZEOClientStorage+Search` for
+/// the return to one that lets us write. Names are looked up anew for each connection, so a server may move. What was seen
+/// once is not taken back: a server whose last transaction is older is refused, and so is one of another database.
 public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
     public struct Options: Sendable {
         /// Which of the server's storages; most have one, called `1`.
@@ -42,6 +47,12 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         public var tls: ClientTLS?
         /// nil: the server is reached directly.
         public var tunnel: Tunnel?
+        /// Whether, when it is to be written to, a server that lets nobody write will do until another is found.
+        public var fallsBackToReading = false
+        /// How long to try to connect again for reads that were under way when the connection was lost. Once in any case.
+        public var reconnectPatience = Duration.zero
+        /// Told now and then, by a thread that waits for more than a moment, for which server and for how many seconds.
+        public var onWait: (@Sendable (_ address: String, _ seconds: Double) -> Void)?
 
         public init(
             storage: String = "1", readOnly: Bool = true, label: String? = nil,
@@ -67,17 +78,26 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
 
     enum Link {
         case connected(ClientChannel)
-        case connecting(Attempt)
+        case connecting(Attempt, Candidates)
         case disconnected
         case closed
     }
 
     struct State {
         var link = Link.disconnected
-        /// Counts the attempts to connect: what belongs to an earlier one is void, iterators above all.
+        /// The number of the connection, or of the one that is tried: what belongs to another is void, iterators above all.
         var attempt = 0
         /// Set while there is no connection.
         var away: Away?
+        /// The highest number given to one.
+        var lastAttempt = 0
+        /// Whom the connection is to, or was last.
+        var server: Candidates.Candidate?
+        /// What the database is known by at another server.
+        var recollection: Recollection?
+        var search = Search()
+        /// Iterators that the server keeps for us.
+        var iterators = 0
         /// Of the last connection; nil before the first.
         var welcome: ClientConnection.Welcome?
         var backoff = Backoff()
@@ -87,22 +107,35 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         var transactionCount = 0
     }
 
-    public let endpoint: Endpoint
+    /// The servers that may be meant, in the order in which they are tried.
+    public let endpoints: [Endpoint]
     public let options: Options
     let interruption: Interruption
     let state: Mutex<State>
     let tunnels = TunnelProcesses()
     /// Servers take one transaction at a time from a client.
     let gate = CommitGate()
+    /// All its connections are on one event loop: nothing of an earlier one arrives when a later one has begun.
+    let eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
 
     /// Connects, or says why not. Where the server is away and there is a cache file with something in it, that is read
     /// from until the server is back.
     /// - Parameter interruption: raised when the user does not want to wait any longer; every wait looks at it.
     /// - Throws: `connection` with the cause; `readOnly` when asked for leave to write; `interrupted`.
-    public init(
+    public convenience init(
         _ endpoint: Endpoint, _ options: Options = Options(), interruption: Interruption = Interruption()
     ) throws(StorageError) {
-        self.endpoint = endpoint
+        try self.init([endpoint], options, interruption: interruption)
+    }
+
+    /// Connects to the first of these servers that will do.
+    /// - Parameter endpoints: at least one; all of the same database.
+    /// - Throws: as above; `connection(.noneOf)` with the causes when none will do.
+    public init(
+        _ endpoints: [Endpoint], _ options: Options = Options(), interruption: Interruption = Interruption()
+    ) throws(StorageError) {
+        precondition(!endpoints.isEmpty, "a storage has a server")
+        self.endpoints = endpoints
         self.options = options
         self.interruption = interruption
         state = Mutex(State(view: SharedView(cacheCapacity: options.cacheCapacity)))
@@ -122,8 +155,8 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
 
     deinit { close() }
 
-    /// The server's address.
-    public var name: String { endpoint.description }
+    /// The server's address; of several, all.
+    public var name: String { endpoints.map(\.description).joined(separator: ",") }
 
     public var isConnected: Bool {
         state.withLock {
@@ -171,14 +204,12 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         defer { tunnels.end() }
         switch link {
         case .connected(let channel): channel.close()
-        case .connecting(let attempt): attempt.complete(.failure(.connection(Self.closed(endpoint))))
+        case .connecting(let attempt, _): attempt.complete(.failure(.connection(closed)))
         case .disconnected, .closed: break
         }
     }
 
-    private static func closed(_ endpoint: Endpoint) -> ConnectionFailure {
-        .lost(address: endpoint.description, "closed by us")
-    }
+    private var closed: ConnectionFailure { .lost(address: name, "closed by us") }
 
     // MARK: Connecting
 
@@ -187,54 +218,108 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         let attempt: Attempt
         switch state.withLock({ $0.link }) {
         case .connected(let channel): return channel
-        case .connecting(let current): attempt = current
+        case .connecting(let current, _): attempt = current
         case .disconnected: attempt = connect()
-        case .closed: throw .connection(Self.closed(endpoint))
+        case .closed: throw .connection(closed)
         }
-        return try attempt.value(interruption)
+        return try attempt.value(interruption, telling: notice)
     }
 
     /// Starts to connect unless that is under way.
     @discardableResult
     private func connect() -> Attempt {
         let attempt = Attempt()
-        let (current, number, known) = state.withLock { state -> (Attempt?, Int, TransactionID?) in
+        let current = state.withLock { state -> Attempt? in
             switch state.link {
-            case .connecting(let current): return (current, 0, nil)
+            case .connecting(let current, _): return current
             case .connected(let channel):
                 attempt.complete(.success(channel))
-                return (attempt, 0, nil)
+                return attempt
             case .closed:
-                attempt.complete(.failure(.connection(Self.closed(endpoint))))
-                return (attempt, 0, nil)
+                attempt.complete(.failure(.connection(closed)))
+                return attempt
             case .disconnected:
-                state.link = .connecting(attempt)
-                state.attempt += 1
-                let last = state.view.lastTransaction
-                return (nil, state.attempt, state.welcome == nil && last == .none ? nil : last)
+                let candidates = Candidates(
+                    endpoints, readOnly: options.readOnly, fallsBack: options.fallsBackToReading)
+                state.link = .connecting(attempt, candidates)
+                return nil
             }
         }
         if let current { return current }
-        ClientChannel.open(
-            endpoint,
-            .init(
-                address: name, storage: options.storage, readOnly: options.readOnly, label: options.label,
-                knownTransaction: known, newestGeneration: options.newestGeneration, login: options.login),
-            ConnectionTimeouts(connect: options.connectTimeout, greeting: options.greetingTimeout),
-            options.access(tunnels),
-            attempt: number, owner: self)
+        tryNext()
         return attempt
+    }
+
+    /// Goes on to the next candidate of the attempt that is under way. Without one it has failed.
+    private func tryNext() {
+        let (candidate, failed) = state.withLock { state -> (Opening?, (Attempt, StorageError)?) in
+            guard case .connecting(let waiting, var candidates) = state.link else { return (nil, nil) }
+            guard let candidate = candidates.next() else {
+                state.link = .disconnected
+                return (nil, (waiting, candidates.failure))
+            }
+            state.link = .connecting(waiting, candidates)
+            let opening = Opening(candidate, &state)
+            state.attempt = opening.number
+            return (opening, nil)
+        }
+        if let candidate { open(candidate) }
+        if let (waiting, error) = failed {
+            waiting.complete(.failure(error))
+            scheduleRetry()
+        }
+    }
+
+    /// A connection that is to be tried, and what it has to be told.
+    struct Opening {
+        let candidate: Candidates.Candidate
+        let number: Int
+        let known: TransactionID?
+        /// `known` was seen at a server, and not only read from a cache file, which would give way.
+        let refusesOlder: Bool
+        let recollection: Recollection?
+
+        init(_ candidate: Candidates.Candidate, _ state: inout State) {
+            self.candidate = candidate
+            state.lastAttempt += 1
+            number = state.lastAttempt
+            let last = state.view.lastTransaction
+            known = state.welcome == nil && last == .none ? nil : last
+            refusesOlder = state.welcome != nil
+            recollection = state.recollection
+        }
+    }
+
+    /// Where there are others to try, one that cannot be reached is not waited for as long.
+    private static let longestConnectingOfSeveral = Duration.seconds(3)
+
+    func open(_ opening: Opening) {
+        let candidate = opening.candidate
+        var configuration = ClientConnection.Configuration(
+            address: candidate.endpoint.description, storage: options.storage, readOnly: candidate.readOnly,
+            label: options.label, knownTransaction: opening.known, newestGeneration: options.newestGeneration,
+            login: options.login)
+        configuration.refusesOlder = opening.refusesOlder
+        configuration.isOneOfSeveral = endpoints.count > 1
+        configuration.recollection = opening.recollection
+        let connectTimeout =
+            candidate.hasOthers ? min(options.connectTimeout, Self.longestConnectingOfSeveral) : options.connectTimeout
+        ClientChannel.open(
+            candidate.endpoint, configuration,
+            ConnectionTimeouts(connect: connectTimeout, greeting: options.greetingTimeout), options.access(tunnels),
+            attempt: opening.number, on: eventLoop, owner: self)
     }
 
     private func scheduleRetry() {
         let delay = state.withLock { state -> Duration? in
             // The first connection is the caller's to retry.
-            guard case .disconnected = state.link, state.welcome != nil || state.away != nil, !state.isRetryScheduled else { return nil }
+            guard case .disconnected = state.link, state.welcome != nil || state.away != nil, !state.isRetryScheduled
+            else { return nil }
             state.isRetryScheduled = true
             return state.backoff.next()
         }
         guard let delay else { return }
-        MultiThreadedEventLoopGroup.singleton.next().scheduleTask(in: TimeAmount(delay)) { [weak self] in
+        eventLoop.scheduleTask(in: TimeAmount(delay)) { [weak self] in
             guard let self else { return }
             let isNeeded = self.state.withLock { state in
                 state.isRetryScheduled = false
@@ -254,19 +339,18 @@ extension ZEOClientStorage: ClientChannelOwner {
             welcome.lastTransaction = .new(after: .none)
         }
         let waiting = state.withLock { [welcome] state -> Attempt? in
-            guard channel.attempt == state.attempt, case .connecting(let waiting) = state.link else { return nil }
-            state.link = .connected(channel)
+            guard channel.attempt == state.attempt, case .connecting(let waiting, let candidates) = state.link
+            else { return nil }
             state.backoff.reset()
-            state.view.connected(welcome, isFirst: state.welcome == nil && state.away == nil)
-            state.welcome = welcome
-            state.away = nil
+            state.adopt(channel, of: candidates.current, welcome)
             return waiting
         }
         if let waiting {
             waiting.complete(.success(channel))
-        } else {
+        } else if !takeFound(channel, welcome) {
             channel.close()
         }
+        scheduleSearch()
     }
 
     func received(_ notification: Notification, attempt: Int) {
@@ -277,20 +361,36 @@ extension ZEOClientStorage: ClientChannelOwner {
     }
 
     func ended(_ error: StorageError, attempt: Int) {
-        let waiting = state.withLock { state -> Attempt? in
-            guard attempt == state.attempt else { return nil }
+        if searchEnded(error, attempt: attempt) { return }
+        let isConnecting = state.withLock { state in
+            guard attempt == state.attempt else { return false }
             switch state.link {
-            case .closed, .disconnected: return nil
+            case .closed, .disconnected: return false
             case .connected:
                 state.link = .disconnected
                 state.noteAway(error)
-                return nil
-            case .connecting(let waiting):
-                state.link = .disconnected
-                return waiting
+                return false
+            case .connecting(let waiting, var candidates):
+                candidates.failed(error)
+                state.link = .connecting(waiting, candidates)
+                return true
             }
         }
-        waiting?.complete(.failure(error))
-        scheduleRetry()
+        if isConnecting { tryNext() } else { scheduleRetry() }
+    }
+}
+
+extension ZEOClientStorage.State {
+    /// From now on this is the connection.
+    mutating func adopt(
+        _ channel: ClientChannel, of candidate: Candidates.Candidate?, _ welcome: ClientConnection.Welcome
+    ) {
+        link = .connected(channel)
+        attempt = channel.attempt
+        server = candidate
+        recollection = welcome.recollection ?? recollection
+        view.connected(welcome, isFirst: self.welcome == nil && away == nil)
+        self.welcome = welcome
+        away = nil
     }
 }

@@ -16,7 +16,7 @@ extension ClientConnection {
     }
 
     /// Makes the call of the setup's step.
-    private mutating func proceed(_ setup: Setup, _ actions: inout [Action]) {
+    mutating func proceed(_ setup: Setup, _ actions: inout [Action]) {
         let call: Call =
             switch setup.step {
             case .getAuthProtocol: .getAuthProtocol
@@ -26,6 +26,9 @@ extension ClientConnection {
             case .getInfo: .getInfo
             case .lastTransaction: .lastTransaction
             case .getInvalidations: .getInvalidations(since: configuration.knownTransaction ?? .none)
+            case .root: rootCall(setup)
+            case .iterator: .iteratorStart(first: configuration.knownTransaction, last: configuration.knownTransaction)
+            case .transaction(let iterator): .iteratorNext(iterator)
             }
         do throws(StorageError) {
             let (_, action) = try start(call, setup.speech)
@@ -41,7 +44,11 @@ extension ClientConnection {
         var setup = setup
         let generation = setup.speech.dialect.generation
         do {
-            if let exception = try exception(in: message, generation) {
+            let exception = try exception(in: message, generation)
+            if setup.isRecognizing {
+                return try recognize(exception == nil ? message.arguments : nil, setup, &actions)
+            }
+            if let exception {
                 return fail(setup.step.isLogin ? .connection(loginRefusal(exception)) : refusal(exception), &actions)
             }
             let value = message.arguments
@@ -72,14 +79,22 @@ extension ClientConnection {
             case .getInfo:
                 setup.information = try ServerInformation(value)
                 if !generation.registrationTellsLastTransaction { setup.step = .lastTransaction }
+            case .root, .iterator, .transaction: return
             }
         } catch let failure as ConnectionFailure {
             return fail(failure, &actions)
         } catch {
             return fail(protocolError("\(error)"), &actions)
         }
-        if setup.step == .getInfo, let information = setup.information {
-            finish(setup, information, &actions)
+        if let known = configuration.knownTransaction, configuration.refusesOlder, setup.isBehind {
+            fail(.behind(address: address, last: setup.lastTransaction, seen: known), &actions)
+        } else if setup.step == .getInfo, let information = setup.information {
+            if configuration.isOneOfSeveral, setup.lastTransaction > .none {
+                setup.step = .root
+                proceed(setup, &actions)
+            } else {
+                finish(setup, information, &actions)
+            }
         } else {
             proceed(setup, &actions)
         }
@@ -93,10 +108,12 @@ extension ClientConnection {
             setup.step = .getInvalidations
         } else {
             setup.missed = .unknown
+            // Generation 200 tells the last that can be undone, and no other.
+            setup.isBehind = setup.speech.dialect.generation.hasLastTransaction
         }
     }
 
-    private mutating func finish(_ setup: Setup, _ information: ServerInformation, _ actions: inout [Action]) {
+    mutating func finish(_ setup: Setup, _ information: ServerInformation, _ actions: inout [Action]) {
         // Servers that know no logins do not ask.
         let login = configuration.login != nil && setup.login == .none ? .notAsked : setup.login
         phase = .ready(setup.speech)
@@ -107,7 +124,8 @@ extension ClientConnection {
             .ready(
                 Welcome(
                     dialect: setup.speech.dialect, lastTransaction: setup.lastTransaction, missed: setup.missed,
-                    information: information, serverIsPython2: setup.serverIsPython2, login: login)))
+                    information: information, serverIsPython2: setup.serverIsPython2, login: login,
+                    recollection: setup.recollection)))
         for notification in setup.queued { deliver(notification, setup.speech, &actions) }
     }
 

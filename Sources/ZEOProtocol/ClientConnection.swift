@@ -35,6 +35,12 @@ public struct ClientConnection: Sendable {
         public var newestGeneration: Generation
         /// Who we are, where a server asks.
         public var login: Credentials?
+        /// A server that is behind `knownTransaction` is refused. Otherwise anything may have changed.
+        public var refusesOlder = false
+        /// The server is one of several that serve the same database: it is looked at for something to know that by.
+        public var isOneOfSeveral = false
+        /// What the server before this one was known by; nil for the first.
+        public var recollection: Recollection?
 
         public init(
             address: String, storage: String = "1", readOnly: Bool = true, label: String? = nil,
@@ -69,6 +75,8 @@ public struct ClientConnection: Sendable {
         /// The server writes native strings: it runs on Python 2.
         public var serverIsPython2: Bool
         public var login = LoginOutcome.none
+        /// What to know the database by at another server; nil when nobody asked, or it is empty.
+        public var recollection: Recollection?
 
         public var server: ServerDialect {
             ServerDialect(dialect, on: serverIsPython2 ? .python2 : .python3, information)
@@ -103,8 +111,10 @@ public struct ClientConnection: Sendable {
     }
 
     struct Setup {
-        enum Step {
+        enum Step: Equatable {
             case getAuthProtocol, getChallenge, answerChallenge, register, getInfo, lastTransaction, getInvalidations
+            /// Whether it is the same database: see `recognize`.
+            case root, iterator, transaction(iterator: Int)
 
             var isLogin: Bool { self == .getChallenge || self == .answerChallenge }
         }
@@ -115,7 +125,10 @@ public struct ClientConnection: Sendable {
         var step: Step
         var lastTransaction = TransactionID.none
         var missed = Missed.nothing
+        /// The server's last transaction is older than the one known.
+        var isBehind = false
         var information: ServerInformation?
+        var recollection: Recollection?
         var serverIsPython2 = false
         var login = LoginOutcome.none
         var challenge: DigestLogin?

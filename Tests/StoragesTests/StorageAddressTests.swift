@@ -20,6 +20,37 @@ struct StorageAddressTests {
         #expect(address.shortName == text)
     }
 
+    @Test("name several servers of one database, told apart by commas")
+    func lists() throws {
+        let two = try parse("db1:8800,db2:8800")
+        let servers: [StorageAddress.Location] = [.server(host: "db1", port: 8800), .server(host: "db2", port: 8800)]
+        #expect(two == StorageAddress(.servers(servers)))
+        #expect(two.description == "db1:8800,db2:8800")
+        #expect(two.shortName == "db1:8800,…")
+        #expect(two.location.members == servers)
+        #expect(two.dataFile == nil)
+        let mixed = try parse("[::1]:8800, /run/zeo.sock")
+        #expect(mixed.location == .servers([.server(host: "::1", port: 8800), .socket("/run/zeo.sock")]))
+        #expect(mixed.description == "[::1]:8800,/run/zeo.sock")
+        #expect(
+            try parse("zeo://a:1,b:2?storage=main")
+                == StorageAddress(
+                    .servers([.server(host: "a", port: 1), .server(host: "b", port: 2)]), storageName: "main"))
+    }
+
+    @Test("may have a comma in a path", arguments: ["/srv/a,b/Data.fs", "./a,b", "a,b.fs"])
+    func commas(text: String) throws {
+        #expect(try parse(text).location == .path(text))
+        #expect(try parse("/run/a,/run/b", existing: ["/run/a,/run/b"]).location == .path("/run/a,/run/b"))
+    }
+
+    @Test(
+        "that are lists with something else in them are refused",
+        arguments: ["a:1,", ",a:1", "a:1,Data.fs", "a:1,b", "a:1,a:1", "a:1,b:x", "a:1,[::1]", "a:1,/srv/Data.fs"])
+    func wrongLists(text: String) {
+        #expect(throws: AddressError.self) { try parse(text) }
+    }
+
     @Test("name files and sockets by path", arguments: ["/srv/Data.fs", "Data.fs", "./x", "var/zeo.sock", "../a b/c"])
     func paths(text: String) throws {
         #expect(try parse(text).location == .path(text))

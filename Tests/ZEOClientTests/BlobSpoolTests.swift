@@ -12,23 +12,23 @@ struct BlobSpoolTests {
         let interruption = Interruption()
         var expected: [UInt8] = [], found: [UInt8] = []
         spool.start()
-        try spool.waitForStart(interruption)
+        try spool.waitForStart(Patience(interruption: interruption))
         // 2,000 chunks of 5,900 bytes: most of them beyond what is kept in memory.
         for number in 0..<2000 {
             let chunk = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 5900)
             spool.append(chunk)
             expected += chunk
             for _ in 0..<readsBetween where found.count < expected.count {
-                found += try #require(try spool.next(interruption))
+                found += try #require(try spool.next(Patience(interruption: interruption)))
             }
         }
         spool.finish(.success(()))
         let start = ContinuousClock.now
-        while let chunk = try spool.next(interruption) { found += chunk }
+        while let chunk = try spool.next(Patience(interruption: interruption)) { found += chunk }
         #expect(found == expected)
         // What is here is not waited for: 2,000 waits would take a hundred seconds.
         #expect(ContinuousClock.now - start < .seconds(60))
-        #expect(try spool.next(interruption) == nil)
+        #expect(try spool.next(Patience(interruption: interruption)) == nil)
     }
 
     @Test("a reader waits for what another thread brings")
@@ -41,9 +41,9 @@ struct BlobSpoolTests {
             spool.finish(.success(()))
         }
         let interruption = Interruption()
-        try spool.waitForStart(interruption)
+        try spool.waitForStart(Patience(interruption: interruption))
         var found: [UInt8] = []
-        while let chunk = try spool.next(interruption) { found += chunk }
+        while let chunk = try spool.next(Patience(interruption: interruption)) { found += chunk }
         #expect(found == (0..<50).map { UInt8($0) })
     }
 
@@ -51,21 +51,23 @@ struct BlobSpoolTests {
     func errors() {
         let missing = BlobSpool(temporaryDirectory: "/tmp")
         missing.finish(.failure(.noBlob(.root, serial: .none, "gone")))
-        #expect(throws: StorageError.noBlob(.root, serial: .none, "gone")) { try missing.waitForStart(Interruption()) }
+        #expect(throws: StorageError.noBlob(.root, serial: .none, "gone")) {
+            try missing.waitForStart(Patience(interruption: Interruption()))
+        }
 
         let lost = BlobSpool(temporaryDirectory: "/tmp")
         lost.start()
         lost.append([1])
         lost.finish(.failure(.interrupted))
         #expect(throws: StorageError.interrupted) {
-            #expect(try lost.next(Interruption()) == [1])
-            _ = try lost.next(Interruption())
+            #expect(try lost.next(Patience(interruption: Interruption())) == [1])
+            _ = try lost.next(Patience(interruption: Interruption()))
         }
 
         let slow = BlobSpool(temporaryDirectory: "/tmp")
         let interruption = Interruption()
         interruption.raise()
-        #expect(throws: StorageError.interrupted) { try slow.waitForStart(interruption) }
+        #expect(throws: StorageError.interrupted) { try slow.waitForStart(Patience(interruption: interruption)) }
     }
 
     @Test("no room for the file is the reader's error, not the connection's")
@@ -75,7 +77,7 @@ struct BlobSpoolTests {
         for _ in 0..<100 { spool.append([UInt8](repeating: 1, count: 59_000)) }
         spool.finish(.success(()))
         #expect(throws: StorageError.self) {
-            while try spool.next(Interruption()) != nil {}
+            while try spool.next(Patience(interruption: Interruption())) != nil {}
         }
         spool.giveUp()
         spool.append([1])

@@ -147,7 +147,7 @@ extension Session {
             let isAddress =
                 (try? StorageAddress(parsing: address)).map { address in
                     switch address.location {
-                    case .server: true
+                    case .server, .servers: true
                     case .path(let path), .socket(let path), .file(let path), .backup(let path): FileKind.exists(path)
                     }
                 } ?? false

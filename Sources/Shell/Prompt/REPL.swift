@@ -9,6 +9,7 @@ final class REPL {
     private let editor: any LineEditor
     private let style: Style
     private let isUTF8: Bool
+    private var serverRemarks = ServerRemarks()
 
     init(session: Session, runner: CommandRunner, signals: Signals?, editor: any LineEditor, isUTF8: Bool) {
         self.session = session
@@ -92,6 +93,7 @@ final class REPL {
     private func nextLine() throws(LineEditingError) -> String? {
         runner.tellRemarks()
         lookForNews()
+        if let remark = serverRemarks.remark(session) { Diagnostics.write(remark + "\n") }
         if let remark = session.ageOfEdits() { Diagnostics.write(remark + "\n") }
         signals?.clear()
         var prompt = Prompt(session, isUTF8: isUTF8).text(style)

@@ -51,16 +51,21 @@ struct Services {
     /// Whoever gives the address of a service means the service, and its rules hold, however the address is spelled. Of
     /// several services at one address the strictest rules hold.
     func service(at address: StorageAddress) -> Service? {
-        let location = Self.canonical(address.location)
+        let places = Self.places(address)
         let found = names.compactMap { services[$0] }.filter { service in
             guard let other = try? StorageAddress(parsing: service.address) else { return false }
-            guard Self.canonical(other.location) == location else { return false }
-            guard case .server = address.location else { return true }
+            // One server of several is enough.
+            guard !Self.places(other).isDisjoint(with: places) else { return false }
+            guard case .server? = address.location.members.first else { return true }
             return (address.storageName ?? "1") == (service.storage ?? other.storageName ?? "1")
         }
         guard var service = found.first(where: \.isProduction) ?? found.first else { return nil }
         if found.contains(where: { $0.readOnly == .always }) { service.readOnly = .always }
         return service
+    }
+
+    private static func places(_ address: StorageAddress) -> Set<StorageAddress.Location> {
+        Set(address.location.members.map(canonical))
     }
 
     /// One spelling of a place: files and sockets without links, relative parts and schemes, this machine by one name.
@@ -71,6 +76,7 @@ struct Services {
             return .server(host: ["localhost", "127.0.0.1", "::1"].contains(host) ? "localhost" : host, port: port)
         case .path(let path), .socket(let path), .file(let path):
             return .path(FilePaths.resolved(path))
+        case .servers(let servers): return .servers(servers.map(canonical))
         case .backup(let path): return .backup(FilePaths.resolved(path))
         }
     }

@@ -4,6 +4,8 @@ internal import Synchronization
 public final class Progress: Sendable {
     public enum Style: Sendable {
         case none
+        /// Nothing but that something is waited for, a line at a time, ever more rarely.
+        case waits
         /// One line, written over and over.
         case line
         /// A JSON object a second.
@@ -15,7 +17,11 @@ public final class Progress: Sendable {
         var start: ContinuousClock.Instant
         var lastShown: ContinuousClock.Instant?
         var isShown = false
+        /// Of a wait, the seconds when it is told of next.
+        var nextWait = firstWait
     }
+
+    private static let firstWait = 30
 
     private let state: Mutex<State>
     private let write: @Sendable (String) -> Void
@@ -47,7 +53,7 @@ public final class Progress: Sendable {
         let text = state.withLock { state -> String? in
             let elapsed = state.start.duration(to: moment)
             let interval: Duration = state.style == .json ? .seconds(1) : .milliseconds(200)
-            guard state.style != .none, elapsed >= .seconds(1),
+            guard state.style == .line || state.style == .json, elapsed >= .seconds(1),
                 state.lastShown.map({ $0.duration(to: moment) >= interval }) ?? true
             else { return nil }
             state.lastShown = moment
@@ -55,6 +61,34 @@ public final class Progress: Sendable {
             let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
             let report = Report(phase: phase, done: done, unit: unit, total: total, seconds: seconds)
             return state.style == .line ? "\r" + report.line + "\u{1b}[K" : report.json + "\n"
+        }
+        if let text { write(text) }
+    }
+
+    /// Tells that a server is waited for, since so many seconds; cheap enough to be called twenty times a second.
+    ///
+    /// Who reads it later, in a log, is told after half a minute, and then each time that it has become twice as long.
+    public func wait(for server: String, seconds: Int) {
+        let moment = now()
+        let text = state.withLock { state -> String? in
+            switch state.style {
+            case .none: return nil
+            case .waits:
+                if seconds < Self.firstWait { state.nextWait = Self.firstWait }
+                guard seconds >= state.nextWait else { return nil }
+                state.nextWait = seconds > .max / 2 ? .max : seconds * 2
+                return "zeoshell: still waiting for \(TerminalText.escaped(server)), \(seconds) s\n"
+            case .line, .json:
+                guard state.lastShown.map({ $0.duration(to: moment) >= .seconds(1) }) ?? true else { return nil }
+                state.lastShown = moment
+                state.isShown = state.style == .line
+                if state.style == .line {
+                    let server = TerminalText.escaped(server)
+                    return "\rstill waiting for \(server), \(seconds) s; Ctrl-C gives up\u{1b}[K"
+                }
+                let members = [("phase", JSONText.string("waiting for \(server)")), ("seconds", String(seconds))]
+                return JSONText.object([("progress", JSONText.object(members))]) + "\n"
+            }
         }
         if let text { write(text) }
     }

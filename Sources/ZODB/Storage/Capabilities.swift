@@ -128,6 +128,14 @@ public struct Absence: Hashable, Sendable {
     }
 }
 
+/// A storage behind one of several servers, any of which may take another's place.
+public protocol FailoverStorage: RemoteStorage {
+    /// The address of the server that it is connected to, or was last.
+    var serverAddress: String { get }
+    /// It was opened to be written to, and the server that it has lets nobody write: one that does is being looked for.
+    var awaitsWritableServer: Bool { get }
+}
+
 /// A storage whose records can be read in bulk where they lie, in the order that is cheapest for it.
 ///
 /// The bytes are valid during the call only. To stop early, throw.

@@ -74,6 +74,12 @@ public enum ConnectionFailure: Error, Hashable, Sendable {
     case tls(address: String, TLSFailure)
     /// The system's `ssh`, through which the server is reached, says why not.
     case tunnel(address: String, through: String, String)
+    /// The server's last transaction is older than what was seen before: going on would lead into the past.
+    case behind(address: String, last: TransactionID, seen: TransactionID)
+    /// A server that was to take another's place serves another database; how that shows, in words.
+    case otherDatabase(address: String, String)
+    /// Several servers may be meant, and none can be used: what became of each.
+    case noneOf(addresses: String, [String])
 }
 
 extension StorageError: CustomStringConvertible {
@@ -120,6 +126,11 @@ extension ConnectionFailure: CustomStringConvertible {
         case .login(let address, let failure): "\(address): \(failure)"
         case .tls(let address, let failure): "\(address): \(failure)"
         case .tunnel(let address, let host, let what): "\(address) through ssh \(host): \(what)"
+        case .behind(let address, let last, let seen):
+            "\(address): the server is behind: its last transaction is \(last), and \(seen) was seen before"
+        case .otherDatabase(let address, let why): "\(address): another database: \(why)"
+        case .noneOf(let addresses, let causes):
+            "\(addresses): none of these servers can be used: \(causes.joined(separator: "; "))"
         }
     }
 }

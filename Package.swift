@@ -54,12 +54,16 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
-            name: "Storages", dependencies: ["Backup", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"],
+            name: "Storages",
+            dependencies: [
+                "Backup", "ServerConfiguration", "ZConfig", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile",
+            ],
             swiftSettings: settings),
         .target(
             name: "Shell",
             dependencies: [
-                "Backup", "ByteCoding", "LineEditing", "ObjectGraph", "Pickle", "Storages", "Verification", "ZODB",
+                "Backup", "ByteCoding", "LineEditing", "ObjectGraph", "Pickle", "Storages",
+                "Verification", "ZODB",
                 "ZODBFile",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -69,7 +73,8 @@ let package = Package(
             name: "TerminalTests", dependencies: ["TestSupport", "zeoserver", "zeoshell"], swiftSettings: settings),
         .testTarget(name: "LineEditingTests", dependencies: ["LineEditing"], swiftSettings: settings),
         .testTarget(
-            name: "StoragesTests", dependencies: ["Storages", "TestSupport", "ZODB"], swiftSettings: settings),
+            name: "StoragesTests", dependencies: ["Storages", "TestSupport", "ZODB"], exclude: ["corpus"],
+            swiftSettings: settings),
         .testTarget(
             name: "ShellTests",
             dependencies: [

@@ -59,10 +59,11 @@ let package = Package(
                 "Backup", "ServerConfiguration", "ZConfig", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile",
             ],
             swiftSettings: settings),
+        .target(name: "CommandReference", swiftSettings: settings),
         .target(
             name: "Shell",
             dependencies: [
-                "Backup", "ByteCoding", "LineEditing", "ObjectGraph", "Pickle", "Storages",
+                "Backup", "ByteCoding", "CommandReference", "LineEditing", "ObjectGraph", "Pickle", "Storages",
                 "Verification", "ZODB",
                 "ZODBFile",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -102,7 +103,7 @@ let package = Package(
         .target(
             name: "ServerCommand",
             dependencies: [
-                "ServerConfiguration", "ZConfig", "ZEOProtocol", "ZEOServer", "ZODB", "ZODBFile",
+                "CommandReference", "ServerConfiguration", "ZConfig", "ZEOProtocol", "ZEOServer", "ZODB", "ZODBFile",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),

@@ -4,7 +4,7 @@ SWIFT ?= swift
 # every patience too short.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 4
 
-.PHONY: demo test test-all build release setup peers lint clean
+.PHONY: demo test test-all build release man setup peers lint clean
 
 # Builds what is needed, serves a scratch copy of a small Zope site with zeoserver, and opens zeoshell on it.
 demo: release
@@ -31,6 +31,12 @@ build: setup
 release: setup
 	$(SWIFT) build -c release --static-swift-stdlib --product zeoshell
 	$(SWIFT) build -c release --static-swift-stdlib --product zeoserver
+
+# Pages of the manual for man(1), in .build/man: zeoshell(1), one for each command, and zeoserver(8).
+man: build
+	mkdir -p .build/man/man1 .build/man/man8
+	$(SWIFT) run --skip-build zeoshell man --all .build/man/man1
+	$(SWIFT) run --skip-build zeoserver man > .build/man/man8/zeoserver.8
 
 # System packages that the build needs and this machine lacks.
 setup:

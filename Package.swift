@@ -58,12 +58,18 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
-            name: "Storages", dependencies: ["Backup", "ClientCache", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile"],
+            name: "Storages",
+            dependencies: [
+                "Backup", "ClientCache", "ServerConfiguration", "ZConfig", "ZEOClient", "ZEOProtocol", "ZODB",
+                "ZODBFile",
+            ],
             swiftSettings: settings),
+        .target(name: "CommandReference", swiftSettings: settings),
         .target(
             name: "Shell",
             dependencies: [
-                "Backup", "ByteCoding", "ClientCache", "LineEditing", "ObjectGraph", "Pickle", "Storages", "Verification", "ZODB",
+                "Backup", "ByteCoding", "ClientCache", "CommandReference", "LineEditing", "ObjectGraph", "Pickle", "Storages",
+                "Verification", "ZODB",
                 "ZODBFile",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -73,7 +79,8 @@ let package = Package(
             name: "TerminalTests", dependencies: ["TestSupport", "zeoserver", "zeoshell"], swiftSettings: settings),
         .testTarget(name: "LineEditingTests", dependencies: ["LineEditing"], swiftSettings: settings),
         .testTarget(
-            name: "StoragesTests", dependencies: ["Storages", "TestSupport", "ZODB"], swiftSettings: settings),
+            name: "StoragesTests", dependencies: ["Storages", "TestSupport", "ZODB"], exclude: ["corpus"],
+            swiftSettings: settings),
         .testTarget(
             name: "ShellTests",
             dependencies: [
@@ -102,7 +109,7 @@ let package = Package(
         .target(
             name: "ServerCommand",
             dependencies: [
-                "ServerConfiguration", "ZConfig", "ZEOProtocol", "ZEOServer", "ZODB", "ZODBFile",
+                "CommandReference", "ServerConfiguration", "ZConfig", "ZEOProtocol", "ZEOServer", "ZODB", "ZODBFile",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], swiftSettings: settings),

@@ -31,7 +31,7 @@ public struct ServerProgram: ParsableCommand {
         subcommands: [
             InitCommand.self, CheckCommand.self, StartCommand.self, StopCommand.self, RestartCommand.self,
             StatusCommand.self, ReopenCommand.self, LogtailCommand.self, RunCommand.self, PasswdCommand.self,
-            CertsCommand.self,
+            CertsCommand.self, ManualCommand.self,
         ])
 
     @OptionGroup var options: ServingOptions

@@ -6,12 +6,18 @@ extension ConfigurationHost {
     ///
     /// - Parameter environment: its variables; whoever starts the program has them.
     public static func system(environment: [String: String]) -> ConfigurationHost {
+        system { environment[$0] }
+    }
+
+    /// The same.
+    /// - Parameter variable: one of its variables; nil when it is not set.
+    public static func system(variable: @escaping @Sendable (String) -> String?) -> ConfigurationHost {
         var host = ConfigurationHost(
             readFile: { (path) throws(UnreadableFile) in try SystemFiles.contents(path) },
-            variable: { environment[$0] },
+            variable: variable,
             homeDirectory: { user in
                 if let user { return SystemFiles.homeDirectory(of: user) }
-                return environment["HOME"] ?? SystemFiles.homeDirectory(of: nil)
+                return variable("HOME") ?? SystemFiles.homeDirectory(of: nil)
             },
             isDirectory: { SystemFiles.mode($0).map { $0 & S_IFMT == S_IFDIR } ?? false },
             exists: { SystemFiles.mode($0) != nil })

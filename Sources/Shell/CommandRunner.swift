@@ -47,16 +47,14 @@ final class CommandRunner {
     }
 
     private func run<Command: ShellCommand>(
-        _ type: Command.Type, _ arguments: [String], _ line: InputLine
+        _ type: Command.Type, _ arguments: [String], _ input: InputLine
     ) throws -> ExitCode {
         if Help.isAsked(arguments) {
             let help = Report.document(HelpText.document(of: type, width: session.terminal.size.columns))
-            return try show(help, try OutputOptions.none, line, command: type.name)
+            return try show(help, try OutputOptions.none, input, command: type.name)
         }
-        let parsed = try ArgumentErrors.translated(Prompted<Command>.self, arguments) {
-            try Prompted<Command>.parse(type.arranged(arguments))
-        }
-        return try run(parsed.command, parsed.output, line)
+        let line = try session.prompted(type, arguments)
+        return try run(line.command, line.output, input)
     }
 
     /// Runs a command whose words have been read.
@@ -135,7 +133,7 @@ final class CommandRunner {
             if let result, conclusion.isNegative || !conclusion.failures.isEmpty { try target.write(result) }
             try target.finish()
             // Who asked for so many rows knows.
-            let told = options.limit == nil && !isQuiet ? omission : .none
+            let told = options.limit == nil && session.settings.limit == nil && !isQuiet ? omission : .none
             return conclude(conclusion, told, rendering.format, command: command, isQuiet: isQuiet)
         } catch is Output.Closed {
             // The reader has had enough.
@@ -172,7 +170,7 @@ final class CommandRunner {
     func rendering(_ options: OutputOptions, isTerminal: Bool) -> Rendering {
         let format = options.format ?? session.settings.format ?? (isTerminal ? .table : .plain)
         let color = options.color ?? session.settings.color
-        let limit = options.limit ?? (isTerminal && format.isForPeople ? Self.screenLimit : 0)
+        let limit = options.limit ?? session.settings.limit ?? (isTerminal && format.isForPeople ? Self.screenLimit : 0)
         return Rendering(
             format: format, isTerminal: isTerminal, width: session.terminal.size.columns,
             isWide: options.isWide || session.settings.isWide,

@@ -74,6 +74,10 @@ public enum CommandTable {
             // shell
             HelpCommand.self,
             ConnectCommand.self,
+            ServicesCommand.self,
+            ConfigCommand.self,
+            CompletionCommand.self,
+            ManCommand.self,
             HistoryCommand.self,
             SourceCommand.self,
             TimingCommand.self,

@@ -53,8 +53,10 @@ struct JobOptions: ParsableArguments {
     var single: JobName?
 }
 
-/// How to reach the storage.
+/// How to reach the storage. Each option is a setting, too: `Setting.all` has its name.
 struct ConnectionOptions: ParsableArguments {
+    @OptionGroup var source: SourceOptions
+
     @Option(name: .customLong("storage"), help: ArgumentHelp("Which of the server's storages (1).", valueName: "name"))
     var storageName: String?
 

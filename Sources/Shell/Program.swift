@@ -7,6 +7,14 @@ internal import ZODB
 public enum Program {
     public static let version = "0.1.0"
 
+    static let usage = """
+        zeoshell ADDRESS                      look around in a ZODB: HOST:PORT, a socket, a Data.fs, a URI
+        zeoshell COMMAND ADDRESS [ARGUMENT]…  one command: zeoshell ls db1:8800 /Plone; or the address first
+        zeoshell connect ADDRESS -c COMMAND   commands in order; -f FILE or standard input: a script
+        zeoshell … -C zope.conf …             what a site's configuration names in place of an address
+        zeoshell help [COMMAND]               what there is
+        """
+
     /// - Parameter arguments: without the program's own name.
     public static func run(_ arguments: [String], environment: Environment = .process) -> Int32 {
         StandardStreams.occupy()
@@ -28,15 +36,31 @@ private struct Run {
 
     func start() -> ExitCode {
         guard let first = arguments.first else {
-            Diagnostics.write(Self.usage + "\n")
+            Diagnostics.write(Program.usage + "\n")
             return .usage
         }
+        if first.hasPrefix("-C") || first.hasPrefix("--configure") { return startConfigured() }
+        return start(arguments)
+    }
+
+    /// `-C FILE` first: the words are those after the address that it stands for.
+    private func startConfigured() -> ExitCode {
+        do {
+            guard let (address, rest) = try SourceOptions.take(from: arguments) else { return connect(arguments) }
+            return start([address] + rest)
+        } catch {
+            return tell(error, command: nil)
+        }
+    }
+
+    private func start(_ arguments: [String]) -> ExitCode {
+        let first = arguments[0]
         let rest = Array(arguments.dropFirst())
         switch first {
         case "--version", "-V":
             return write("zeoshell \(Program.version)\n")
         case "--help", "-h":
-            return write(Self.usage + "\n\n" + HelpText.overview() + "\n")
+            return write(Program.usage + "\n\n" + HelpText.overview() + "\n")
         case ConnectCommand.name, "open":
             return connect(rest)
         default:
@@ -54,13 +78,6 @@ private struct Run {
             return isAddress(first) ? connect(arguments) : tell(Self.unknown(first), command: nil)
         }
     }
-
-    private static let usage = """
-        zeoshell ADDRESS                      look around in a ZODB: HOST:PORT, a socket, a Data.fs, a URI
-        zeoshell COMMAND ADDRESS [ARGUMENT]…  one command: zeoshell ls db1:8800 /Plone; or the address first
-        zeoshell connect ADDRESS -c COMMAND   commands in order; -f FILE or standard input: a script
-        zeoshell help [COMMAND]               what there is
-        """
 
     private func isAddress(_ word: String) -> Bool {
         if word.hasPrefix("-") { return true }
@@ -102,22 +119,22 @@ private struct Run {
             if Help.isAsked(words) {
                 return try runner.run(HelpCommand.parse([Command.name]), try OutputOptions.none)
             }
+            if type != HelpCommand.self { try session.takeSettings() }
             switch type.scope {
             case .sessionOnly:
                 throw ShellFailure.usage(
                     "makes sense only within a session", advice: "zeoshell connect ADDRESS -c '\(Command.name) …'")
             case .withoutStorage:
+                session.typedWords = words
                 let parsed = try ArgumentErrors.translated(Alone<Command>.self, words) {
                     try Alone<Command>.parse(words)
                 }
                 session.progress.begin(runner.progressStyle(parsed.output))
                 return try alone(parsed.job) { try runner.run(parsed.command, parsed.output) }
             case .anywhere:
-                let parsed = try ArgumentErrors.translated(OneShot<Command>.self, words) {
-                    try OneShot<Command>.parse(words)
-                }
+                let (parsed, typed) = try parsed(OneShot<Command>.self, words, session)
                 session.progress.begin(runner.progressStyle(parsed.output))
-                session.line = Self.line(Command.name, words, address: parsed.address)
+                session.line = Self.line(Command.name, typed, address: parsed.address)
                 return try alone(parsed.job) {
                     if Command.needsOpenStorage {
                         try session.connect(parsed.address, parsed.connection)
@@ -132,7 +149,8 @@ private struct Run {
                 _ = write(text + "\n")
                 return Command.failureCode ?? ShellFailure(error).exitCode
             }
-            let code = runner.tell(error, command: Command.name, format: CommandRunner.format(in: words))
+            let format = CommandRunner.format(in: words) ?? session.settings.format
+            let code = runner.tell(error, command: Command.name, format: format)
             return Command.failureCode ?? code
         }
     }
@@ -145,11 +163,10 @@ private struct Run {
         let runner = CommandRunner(session: session, signals: signals)
         defer { session.close() }
         do {
-            let parsed = try ArgumentErrors.translated(OneShotEdit<Command>.self, words) {
-                try OneShotEdit<Command>.parse(type.arranged(words))
-            }
+            try session.takeSettings()
+            let (parsed, typed) = try parsed(OneShotEdit<Command>.self, words, session, arranged: type.arranged)
             session.progress.begin(runner.progressStyle(parsed.output))
-            session.line = Self.line(Command.name, words, address: parsed.address)
+            session.line = Self.line(Command.name, typed, address: parsed.address)
             return try alone(parsed.job) {
                 try session.connect(parsed.address, parsed.connection)
                 let (command, options) = (parsed.command, parsed.command.editing)
@@ -164,8 +181,21 @@ private struct Run {
                 }
             }
         } catch {
-            return runner.tell(error, command: Command.name, format: CommandRunner.format(in: words))
+            let format = CommandRunner.format(in: words) ?? session.settings.format
+            return runner.tell(error, command: Command.name, format: format)
         }
+    }
+
+    /// What the words say, and what is set says for them.
+    /// - Returns: the words without those that stand for settings, too.
+    private func parsed<Line: ConnectingCommand>(
+        _ type: Line.Type, _ words: [String], _ session: Session, arranged: @escaping ([String]) -> [String] = { $0 }
+    ) throws -> (line: Line, typed: [String]) {
+        func line(_ words: [String]) throws -> Line {
+            try ArgumentErrors.translated(type, words) { try type.parse(arranged(words)) }
+        }
+        let words = try session.connectionWords(words) { try line($0).address }
+        return (try line(words.all), words.typed)
     }
 
     /// Does something as the one run of its name, where it has one.
@@ -189,11 +219,14 @@ private struct Run {
     private func connect(_ words: [String]) -> ExitCode {
         do {
             if Help.isAsked(words) { return oneShot(HelpCommand.self, [ConnectCommand.name]) }
-            let options = try ArgumentErrors.translated(ConnectOptions.self, words) { try ConnectOptions.parse(words) }
-            let isInteractive = options.commands.isEmpty && options.file == nil && terminal.inputIsTerminal
+            let plain = try SourceOptions.take(from: words).map { [$0.address] + $0.rest } ?? words
+            let typed = try ArgumentErrors.translated(ConnectOptions.self, plain) { try ConnectOptions.parse(plain) }
+            let isInteractive = typed.commands.isEmpty && typed.file == nil && terminal.inputIsTerminal
             let signals = Signals(endsAtSecondInterrupt: !isInteractive)
             let session = session(isInteractive ? .interactive : .script, signals)
             defer { session.close() }
+            try session.takeSettings()
+            let options = try parsed(ConnectOptions.self, plain, session).line
             try options.apply(to: session)
             let runner = CommandRunner(session: session, signals: signals)
             let scripts = ScriptRunner(
@@ -203,18 +236,31 @@ private struct Run {
                 session.progress.begin(runner.progressStyle(options.output))
                 return try alone(options.job) {
                     try session.connect(options.address, options.connection)
+                    let startup = startup(options, session, runner)
                     if isInteractive {
                         let (editor, isUTF8) = REPL.editor(session, signals)
                         return REPL(session: session, runner: runner, signals: signals, editor: editor, isUTF8: isUTF8)
-                            .run()
+                            .run(startup)
                     }
+                    startup?.run(runner)
                     return try run(options, scripts, signals, session)
                 }
             } catch {
-                return runner.tell(error, command: ConnectCommand.name, format: options.output.format)
+                return runner.tell(error, command: ConnectCommand.name, format: session.settings.format)
             }
         } catch {
             return tell(error, command: ConnectCommand.name)
+        }
+    }
+
+    /// What runs first; nil for nothing. A file that cannot be read is told of, and keeps nobody out.
+    private func startup(_ options: ConnectOptions, _ session: Session, _ runner: CommandRunner) -> StartupLines? {
+        guard !options.skipsStartup, session.mode == .interactive || options.wantsStartup else { return nil }
+        do {
+            return try StartupLines(environment, service: session.service)
+        } catch {
+            _ = runner.tell(error, command: nil, format: session.settings.format)
+            return nil
         }
     }
 
@@ -253,7 +299,7 @@ private struct Run {
 struct ConnectOptions: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "zeoshell connect")
 
-    @Argument(help: "HOST:PORT, a socket, a Data.fs, or a URI.") var address: String
+    @Argument(help: "HOST:PORT, a socket, a Data.fs, a URI, or a service.") var address: String
     @Option(
         name: [.customShort("c"), .customLong("command")], parsing: .unconditionalSingleValue,
         help: ArgumentHelp("Run a command and leave; may be repeated.", valueName: "command"))
@@ -269,22 +315,30 @@ struct ConnectOptions: ParsableCommand {
     var continues = false
     @Flag(name: .customLong("auto-begin"), help: "Allow changes that no 'begin' precedes.")
     var beginsByItself = false
-    @OptionGroup var output: OutputOptions
-    @OptionGroup var connection: ConnectionOptions
-    @OptionGroup var job: JobOptions
+    @Flag(name: .customLong("no-rc"), help: "Run neither the rc file nor the init lines of a service.")
+    var skipsStartup = false
+    @Flag(name: .customLong("rc"), help: "Run them before -c and -f, too, which they are not by themselves.")
+    var wantsStartup = false
+    @OptionGroup(title: "Output options") var output: OutputOptions
+    @OptionGroup(title: "Connection options") var connection: ConnectionOptions
+    @OptionGroup(title: "Job options") var job: JobOptions
+
+    func validate() throws {
+        if skipsStartup, wantsStartup { throw ValidationError("--rc and --no-rc contradict each other") }
+    }
 
     /// What holds for every command of the session.
     func apply(to session: Session) throws {
         guard output.fields == nil, output.limit == nil, !output.isNulSeparated else {
             throw ShellFailure.usage("--fields, --limit and -0 belong to a command", advice: "-c 'ls --limit 5'")
         }
-        session.settings.format = output.format
+        if let format = output.format { session.settings.format = format }
         if let color = output.color { session.settings.color = color }
         if let progress = output.progress { session.settings.progress = progress }
         session.beginsByItself = beginsByItself
-        session.settings.isQuiet = output.isQuiet
-        session.settings.usesUTC = output.usesUTC
-        session.settings.isWide = output.isWide
+        if output.isQuiet { session.settings.isQuiet = true }
+        if output.usesUTC { session.settings.usesUTC = true }
+        if output.isWide { session.settings.isWide = true }
         for variable in variables {
             let parts = variable.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, !parts[0].isEmpty else {

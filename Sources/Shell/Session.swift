@@ -24,6 +24,8 @@ public final class Session {
         public var isWide = false
         /// No remarks, no progress.
         public var isQuiet = false
+        /// How many rows are shown; 0: all; nil: what fits the place.
+        var limit: Int?
         var progress = ProgressChoice.auto
     }
 
@@ -75,6 +77,12 @@ public final class Session {
     public var questions: Questions?
     /// Where commits are noted; nil when the environment names no place.
     let journal: Journal?
+    /// What the open database was called by; nil when it was opened by its address itself.
+    var destination: NamedDatabase?
+    /// What holds for the database that is open; nil before anything was opened by words.
+    var setUp: SetUp?
+    /// The words of the one command.
+    var typedWords: [String] = []
     /// The line being run: as typed, and taken apart.
     var line: String?
     var inputLine = InputLine()
@@ -164,7 +172,7 @@ extension Session {
     func open(_ address: StorageAddress, _ options: OpeningOptions, service: Service?) throws {
         try requireNothingStaged("opening another database")
         try replaceStorage(address, options)
-        self.service = service
+        (self.service, destination) = (service, nil)
         transaction = OpenTransaction()
         past = nil
         path = "/"
@@ -236,15 +244,7 @@ extension Session {
 
     /// The objects of another database, for reading; it stays open until the transaction ends: blobs are read then.
     func foreignWorkspace(_ text: String) throws -> Workspace {
-        var options = OpeningOptions(clientLabel: Identity.label(environment))
-        var address: StorageAddress
-        if let service = try Services(environment).service(named: text) {
-            address = try StorageAddress(parsing: service.address)
-            options.storageName = service.storage
-            options.blobDirectory = service.blobDirectory
-        } else {
-            address = try StorageAddress(parsing: text)
-        }
+        var (address, options) = try reading(text)
         options.moment = try moment(of: address)
         let storage = try opener(address, options, interruption)
         transaction.others.append(ClosedAtEnd(storage))

@@ -84,7 +84,7 @@ public enum CommandScope: Sendable {
 }
 
 /// What an operand names.
-public enum OperandKind: Sendable {
+public enum OperandKind: Hashable, Sendable {
     case path
     /// A point in time, or a transaction.
     case when
@@ -92,6 +92,10 @@ public enum OperandKind: Sendable {
     case helpTopic
     /// A file of this machine.
     case file
+    /// A service, or an address.
+    case address
+    /// One of a few words.
+    case words([String])
     /// A value to store; the last operand.
     case value
     case other
@@ -133,6 +137,16 @@ struct OneShot<Command: ShellCommand>: ParsableCommand {
         CommandConfiguration(commandName: "zeoshell " + Command.name, abstract: Command.summary)
     }
 }
+
+/// A command line that names what to connect to.
+protocol ConnectingCommand: ParsableCommand {
+    var address: String { get }
+    var connection: ConnectionOptions { get }
+}
+
+extension OneShot: ConnectingCommand {}
+extension OneShotEdit: ConnectingCommand {}
+extension ConnectOptions: ConnectingCommand {}
 
 /// The same for a command that needs no storage.
 struct Alone<Command: ShellCommand>: ParsableCommand {

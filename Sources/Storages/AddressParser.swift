@@ -87,10 +87,16 @@ extension StorageAddress {
             address.moment = moment
             return address
         }
+        if text.hasPrefix("memory:") {
+            throw AddressError(
+                text, "a database in memory is seen by its own process alone",
+                advice: "demo:(file:///srv/Data.fs)/(memory://) keeps changes to a file in memory")
+        }
         guard let colon = text.range(of: "://") else { return nil }
         throw AddressError(
             text, "storages of the kind '\(text[..<colon.lowerBound])' cannot be opened",
-            advice: "zeo://HOST:PORT, file:///PATH and repozo:DIR can")
+            advice:
+                "zeo://HOST:PORT, file:///PATH, zconfig:///etc/zope.conf#main, demo:(…)/(memory://) and repozo:DIR can")
     }
 
     private static func zeo(_ text: String, rest: Substring) throws(AddressError) -> StorageAddress {
@@ -119,8 +125,14 @@ extension StorageAddress {
             case "storage": address.storageName = value
             case "wait_timeout", "timeout": address.timeout = try seconds(value, key: key, of: text)
             case "blob_dir": address.blobDirectory = value
+            case "password":
+                throw AddressError(
+                    "zeo://\(place)", "a password in an address is seen by everybody on this machine",
+                    advice: "leave it out: it is asked for, or $ZEOSHELL_PASSWORD has it")
+            case _ where try address.takeCommon(key, value, of: text): continue
+            case _ where zeoSettings.contains(option(key)): try address.take(option(key), value, of: text)
             case _ where zeoKeysWithoutEffect.contains(key): continue
-            default: throw unknown(key, of: text, known: ["storage", "wait_timeout", "blob_dir"])
+            default: throw unknown(key, of: text, known: ["storage", "wait_timeout", "blob_dir"] + zeoSettings)
             }
         }
         return address
@@ -135,6 +147,7 @@ extension StorageAddress {
         for (key, value) in query {
             switch key {
             case "blobstorage_dir": address.blobDirectory = value
+            case _ where try address.takeCommon(key, value, of: text): continue
             case _ where fileKeysWithoutEffect.contains(key): continue
             default: throw unknown(key, of: text, known: ["blobstorage_dir"])
             }
@@ -143,11 +156,13 @@ extension StorageAddress {
     }
 
     /// zodburi's keys that say how a ZODB connection caches, waits or writes: nothing to us, but not wrong.
-    private static let commonKeysWithoutEffect: Set<String> = [
-        "connection_cache_size", "connection_pool_size", "database_name", "demostorage", "read_only",
+    static let commonKeysWithoutEffect: Set<String> = [
+        "connection_cache_size", "connection_cache_size_bytes", "connection_historical_cache_size",
+        "connection_historical_cache_size_bytes", "connection_historical_pool_size", "connection_historical_timeout",
+        "connection_large_record_size", "connection_pool_size", "connection_pool_timeout", "database_name",
     ]
     private static let zeoKeysWithoutEffect = commonKeysWithoutEffect.union([
-        "cache_size", "client", "var", "wait", "read_only_fallback", "shared_blob_dir", "min_disconnect_poll",
+        "cache_size", "client", "var", "wait", "shared_blob_dir", "min_disconnect_poll",
         "max_disconnect_poll", "wait_for_server_on_startup", "drop_cache_rather_verify", "blob_cache_size",
         "blob_cache_size_check",
     ])
@@ -155,7 +170,7 @@ extension StorageAddress {
         "create", "quota", "blobstorage_layout", "pack_gc", "pack_keep_old",
     ])
 
-    private static func unknown(_ key: String, of text: String, known: [String]) -> AddressError {
+    static func unknown(_ key: String, of text: String, known: [String]) -> AddressError {
         AddressError(text, "unknown key '\(key)' in the query", advice: "known: " + known.joined(separator: ", "))
     }
 
@@ -166,7 +181,7 @@ extension StorageAddress {
         return seconds
     }
 
-    private static func split(
+    static func split(
         _ rest: Substring, of text: String
     ) throws(AddressError) -> (place: Substring, query: [(key: String, value: String)]) {
         let parts = rest.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)[0]
@@ -181,7 +196,7 @@ extension StorageAddress {
     }
 
     /// `%41` → `A`.
-    private static func decoded(_ part: Substring, of text: String) throws(AddressError) -> String {
+    static func decoded(_ part: Substring, of text: String) throws(AddressError) -> String {
         var bytes: [UInt8] = []
         var rest = part.utf8[...]
         while let byte = rest.popFirst() {

@@ -27,6 +27,10 @@ public struct StorageAddress: Hashable, Sendable {
     public var blobDirectory: String?
     /// How long to wait for a server, in seconds, when the text says so.
     public var timeout: Double?
+    /// What else a URI says, by the names of the shell's options.
+    public var settings: [ConfiguredSetting] = []
+    /// A URI says that nothing is to be written.
+    public var isReadOnly = false
     /// Which state of a backup, as it was written behind an `@`: a time, or a transaction.
     public var moment: String?
 

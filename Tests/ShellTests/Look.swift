@@ -78,9 +78,7 @@ struct Look {
     private func run<Command: ShellCommand>(
         _ type: Command.Type, _ arguments: [String], _ width: Int?, _ output: Output
     ) throws -> Report.Conclusion {
-        let parsed = try ArgumentErrors.translated(Prompted<Command>.self) {
-            try Prompted<Command>.parse(type.arranged(arguments))
-        }
+        let parsed = try session.prompted(type, arguments)
         let report = try parsed.command.run(in: session)
         var rendering = runner.rendering(parsed.output, isTerminal: width != nil)
         if let width { rendering.width = width }

@@ -317,19 +317,22 @@ struct ServiceTests {
         address = localhost:8800
         env = production
         """.write(to: file, atomically: true, encoding: .utf8)
-        let services = try Services(Environment { [path = file.path] in $0 == "ZEOSHELL_SERVICES" ? path : nil })
+        let environment = Environment { [path = file.path] in $0 == "ZEOSHELL_SERVICES" ? path : nil }
+        let services = try Services(environment)
         let name = data.lastPathComponent
         for spelling in [
             data.path, link, "file://" + data.path, data.deletingLastPathComponent().path + "//./" + name,
         ] {
-            let service = services.service(at: try StorageAddress(parsing: spelling))
+            let service = services.service(at: try StorageAddress(parsing: spelling), environment)
             #expect(service?.isProduction == true, "\(spelling)")
             #expect(service?.readOnly == .always, "\(spelling)")
         }
         for spelling in ["127.0.0.1:8800", "LOCALHOST:8800", "[::1]:8800"] {
-            #expect(services.service(at: try StorageAddress(parsing: spelling))?.isProduction == true, "\(spelling)")
+            #expect(
+                services.service(at: try StorageAddress(parsing: spelling), environment)?.isProduction == true,
+                "\(spelling)")
         }
-        #expect(services.service(at: try StorageAddress(parsing: "localhost:8801")) == nil)
+        #expect(services.service(at: try StorageAddress(parsing: "localhost:8801"), environment) == nil)
     }
 
     @Test("production wants its name typed; -y is not enough, --yes-on is")
@@ -369,27 +372,7 @@ struct ServiceTests {
         #expect(desk.run("mode rw").code == .refused)
         #expect(desk.prompt == "prod / FILE › ")
         let never = try Desk(isWritable: false, services: "[prod]\naddress = db1:8800\nreadonly = never\n")
-        try never.session.connect("prod", try ConnectionOptions.parse([]))
+        #expect(never.run("connect prod").code == .done)
         #expect(never.prompt == "prod / FILE RW › ")
-    }
-
-    @Test(
-        "a file that is not understood is refused, with the line",
-        arguments: [
-            ("[a]\naddress = x:1\nenvironment = production\n", ":3", "unknown key 'environment'"),
-            ("address = x:1\n", ":1", "a key before the first [NAME]"),
-            ("[a]\naddress = x:1\nreadonly = yes\n", ":3", "default, always or never"),
-            ("# only\n[a]\n", "", "[a] has no address"),
-            ("[a]\nnonsense\n", ":2", "neither [NAME] nor KEY = VALUE"),
-        ])
-    func malformed(text: String, line: String, problem: String) throws {
-        do {
-            _ = try Services.parse(text, file: "services")
-            Issue.record("accepted")
-        } catch {
-            let failure = ShellFailure(error)
-            #expect(failure.place == "services" + line)
-            #expect(failure.what.contains(problem))
-        }
     }
 }

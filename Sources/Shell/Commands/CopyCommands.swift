@@ -143,7 +143,9 @@ extension Session {
             let next = bytes[index + 1]
             guard index > 0, next == UInt8(ascii: "/") || next == UInt8(ascii: "#") else { continue }
             let address = String(decoding: bytes[..<index], as: UTF8.self)
-            let isService = (try? Services(environment).service(named: address)) ?? nil != nil
+            let isService =
+                (try? Services(environment).service(named: address)) ?? nil != nil
+                || ((try? ConfigurationAddress(parsing: address)) ?? nil).map { FileKind.exists($0.path) } ?? false
             let isAddress =
                 (try? StorageAddress(parsing: address)).map { address in
                     switch address.location {

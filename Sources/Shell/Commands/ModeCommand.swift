@@ -29,7 +29,7 @@ struct ModeCommand: ShellCommand {
                 "overlay", .refused, "this is an overlay: what was committed to it would be lost",
                 advice: "'connect' opens the storage itself")
         case "rw":
-            if let service = session.service { try Session.requireWritable(service) }
+            try session.destination?.requireWritable()
             if !session.isWritable { try session.reopen(writable: true) }
         case "ro":
             try session.requireNothingStaged("mode ro")

@@ -133,8 +133,8 @@ struct SetOptionCommand: ShellCommand {
 struct ConnectCommand: ShellCommand {
     static let name = "connect"
     static let aliases = ["open"]
-    static let summary = "open a storage: HOST:PORT, a socket, a Data.fs, a URI"
-    static let synopsis = "ADDRESS"
+    static let summary = "open a storage: HOST:PORT, a socket, a Data.fs, a URI, a service"
+    static let synopsis = "ADDRESS | -C FILE"
     static let group = CommandGroup.shell
     static let scope = CommandScope.sessionOnly
     static let discussion = """
@@ -144,22 +144,27 @@ struct ConnectCommand: ShellCommand {
           --set NAME=VALUE   a variable for the lines: $NAME (also from the environment, as ZEOSHELL_VAR_NAME)
           --continue         go on after a line that failed
           --auto-begin       allow changes that no 'begin' precedes
+          --no-rc, --rc      leave out what an interactive session begins with; run it before -c and -f, too
         """
-    static let operands: [OperandKind] = [.file]
+    static let operands: [OperandKind] = [.address]
     static let examples = [
         CommandExample("connect db1:8800", "a ZEO server"),
         CommandExample("connect /srv/zope/Data.fs", "a file, for reading"),
         CommandExample("connect 'zeo://db1:8800?storage=main'", "one of a server's storages, by name"),
+        CommandExample("connect -C /srv/zope/etc/zope.conf", "what a Zope site uses: 'help services' tells more"),
     ]
 
     @Argument(help: "What to open.") var address: String
     @OptionGroup(title: "Connection options") var connection: ConnectionOptions
 
     func run(in session: Session) throws -> Report {
-        var text = address
-        // At the prompt nobody else expands it.
-        if text.hasPrefix("~/"), let home = session.environment["HOME"] { text = home + text.dropFirst(1) }
-        try session.connect(text, connection)
+        try session.connect(place(in: session), connection)
         return Banner.report(session)
+    }
+
+    /// At the prompt nobody else expands `~`.
+    func place(in session: Session) -> String {
+        guard address.hasPrefix("~/"), let home = session.environment["HOME"] else { return address }
+        return home + address.dropFirst(1)
     }
 }

@@ -1,6 +1,6 @@
 /// What help explains besides commands.
 enum HelpTopic: String, CaseIterable {
-    case paths, dates, safety, services, output
+    case paths, dates, safety, services, configuration, output
 
     var text: String {
         switch self {
@@ -8,6 +8,7 @@ enum HelpTopic: String, CaseIterable {
         case .dates: Self.datesText
         case .safety: Self.safetyText
         case .services: Self.servicesText
+        case .configuration: Self.configurationText
         case .output: Self.outputText
         }
     }
@@ -72,11 +73,49 @@ enum HelpTopic: String, CaseIterable {
           [prod]
           address = db1.example.org:8800   HOST:PORT, a socket, a Data.fs, a URI
           storage = main                   which of the server's storages; 1 when left out
-          blobs = /srv/blobs               where a Data.fs keeps its blobs
+          blobs = shared:/srv/blobs        where blobs are kept; shared: says that others use them, too
           env = production                 commits want the name typed, or --yes-on prod
           readonly = always                always: no changes from here; never: changes without --rw; default
+          init = timing on                 a command that an interactive session begins with; may be repeated
+
+        Other keys are options without their dashes: timeout, ssh, username, realm, tls, cert, key, ca, server-name,
+        no-check-hostname, cache, cache-size, read-only-fallback, overlay. Passwords have no place in it. Paths may begin
+        with ~/; others that are relative are relative to the directory of the file.
 
         'zeoshell connect prod' opens it, and the prompt calls it so. Whoever gives its address gets its rules too.
+        'services' lists them.
+
+        Where a site's own configuration is at hand, that names the database:
+
+          zeoshell connect -C /srv/zope/etc/zope.conf          the database main, or the only one
+          zeoshell ls -C zope.conf --db catalog /              another one
+          zeoshell info -C /srv/zeo/etc/zeo.conf               the server that this file is for, seen from its own machine
+          zeoshell info -C zeo.conf --offline                  the Data.fs that it would serve, while it is down
+
+        The same as an address, for a service or within a session: zconfig:///srv/zope/etc/zope.conf#main
+        """
+
+    private static let configurationText = """
+        Options can be set for good. The first that says something holds:
+
+          the option                       --timeout 30
+          the environment                  ZEOSHELL_TIMEOUT=30
+          a service; a zope.conf, a URI    timeout = 30, wait-timeout 30, ?wait_timeout=30
+          the user's configuration         $XDG_CONFIG_HOME/zeoshell/config ($HOME/.config without it)
+          the system's                     /etc/zeoshell/config
+
+        A configuration has lines of the form NAME = VALUE, the names being those of long options; # begins a comment.
+
+          output = vertical                also: color, progress, limit, and utc, wide, quiet = yes
+          timeout = 30                     also: whatever a service may say, and rw, overlay = yes
+
+        'config --show-origin' lists every setting with the file and line that it comes from; with a service or an
+        address, what would hold there. Passwords are taken from the environment alone (ZEOSHELL_PASSWORD,
+        ZEOSHELL_KEY_PASSWORD) or a zope.conf, and never shown.
+
+        $XDG_CONFIG_HOME/zeoshell/rc has commands that an interactive session begins with, before the init lines of its
+        service. A line that fails is told with its place, and the session goes on. --no-rc leaves them out; --rc runs them
+        before -c and -f, too. 'zeoshell completion' and 'zeoshell man' write what shells and man(1) want.
         """
 
     private static let outputText = """

@@ -112,7 +112,7 @@ enum Suggestions {
         "analyze": "du --by class counts records and bytes by class", "space": "du tells what takes the space",
         "fsdump": "dump --plain lists transactions and records", "fstail": "log --limit 10 lists the last transactions",
         "bye": "quit leaves", "q": "quit leaves", "logout": "quit leaves", "exit()": "quit leaves",
-        "man": "help CMD explains a command", "open": "connect ADDRESS opens a storage", "dir()": "ls lists children",
+        "open": "connect ADDRESS opens a storage", "dir()": "ls lists children",
     ]
 }
 

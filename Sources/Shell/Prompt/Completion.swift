@@ -44,6 +44,8 @@ struct Completion {
         case .command: return matching(Self.commandNames, word.text)
         case .helpTopic: return matching(Self.commandNames + HelpTopic.allCases.map(\.rawValue), word.text)
         case .file: return files(word.text)
+        case .address: return addresses(word.text)
+        case .words(let words): return matching(words, word.text)
         case .value where word.text.hasPrefix("@"):
             let found = files(String(word.text.dropFirst()))
             return (
@@ -110,6 +112,14 @@ struct Completion {
         }
         isPartial = left == 0
         return (choices, isPartial)
+    }
+
+    /// Services by name, and files.
+    private func addresses(_ prefix: String) -> Found {
+        let services = (try? Services(session.environment))?.names ?? []
+        var found = files(prefix)
+        found.candidates = matching(services, prefix).candidates + found.candidates
+        return found
     }
 
     private func files(_ prefix: String) -> Found {

@@ -48,10 +48,11 @@ final class REPL {
     }
 
     /// - Returns: 0, or 143 when the program was told to end.
-    func run() -> ExitCode {
+    func run(_ startup: StartupLines? = nil) -> ExitCode {
         let banner = Banner.lines(session)
         session.progress.clear()
         for line in banner { Diagnostics.write(TerminalText.escaped(line) + "\n") }
+        startup?.run(runner)
         while !session.isFinished {
             if signals?.isTerminated == true { return .terminated }
             do {

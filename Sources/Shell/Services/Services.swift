@@ -1,3 +1,4 @@
+internal import ArgumentParser
 internal import Storages
 internal import ZODB
 
@@ -15,11 +16,15 @@ public struct Service: Hashable, Sendable {
     public var name: String
     /// As it would be typed: `db1:8800`.
     public var address = ""
-    public var storage: String?
-    public var blobDirectory: String?
     /// Commits want the name typed.
     public var isProduction = false
     public var readOnly = ReadOnly.default
+    /// What an option might say as well: `storage`, `ssh`, `cert`.
+    var settings = SettingsLayer()
+    /// Commands that run when a session with it begins.
+    var initLines: [StartupLines.Line] = []
+    /// Where it stands: `/etc/zeoshell/services:3`
+    public var place = ""
 }
 
 /// The services files: `/etc/zeoshell/services`, and the user's own, whose entries come first.
@@ -39,8 +44,8 @@ struct Services {
             paths.append(directory + "/zeoshell/services")
         }
         for path in paths {
-            guard let bytes = try FilePaths.readIfPresent(path) else { continue }
-            for service in try Self.parse(String(decoding: bytes, as: UTF8.self), file: path) {
+            guard let file = try SettingsFile(path, kind: "services") else { continue }
+            for service in try ServiceReader(file: file, environment: environment).services() {
                 services[service.name] = service
             }
         }
@@ -50,14 +55,15 @@ struct Services {
 
     /// Whoever gives the address of a service means the service, and its rules hold, however the address is spelled. Of
     /// several services at one address the strictest rules hold.
-    func service(at address: StorageAddress) -> Service? {
+    func service(at address: StorageAddress, _ environment: Environment) -> Service? {
         let places = Self.places(address)
-        let found = names.compactMap { services[$0] }.filter { service in
-            guard let other = try? StorageAddress(parsing: service.address) else { return false }
+        let found = services.values.sorted { $0.name < $1.name }.filter { service in
+            guard let other = try? NamedDatabases(self, environment).place(service.address) else { return false }
             // One server of several is enough.
-            guard !Self.places(other).isDisjoint(with: places) else { return false }
+            guard !Self.places(other.address).isDisjoint(with: places) else { return false }
             guard case .server? = address.location.members.first else { return true }
-            return (address.storageName ?? "1") == (service.storage ?? other.storageName ?? "1")
+            let storage = service.settings.text("storage") ?? other.storage
+            return (address.storageName ?? "1") == (storage ?? "1")
         }
         guard var service = found.first(where: \.isProduction) ?? found.first else { return nil }
         if found.contains(where: { $0.readOnly == .always }) { service.readOnly = .always }
@@ -82,99 +88,57 @@ struct Services {
     }
 
     var names: [String] { services.keys.sorted() }
-
-    // MARK: Parsing
-
-    static func parse(_ text: String, file: String) throws -> [Service] {
-        var services: [Service] = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let line = String(line).trimmed
-            if line.isEmpty || line.hasPrefix("#") || line.hasPrefix(";") { continue }
-            func failure(_ what: String) -> ShellFailure {
-                ShellFailure("services", .usage, at: "\(file):\(index + 1)", what, advice: "see 'help services'")
-            }
-            if line.hasPrefix("["), line.hasSuffix("]") {
-                services.append(Service(name: String(line.dropFirst().dropLast()).trimmed))
-                continue
-            }
-            guard let equals = line.firstIndex(of: "=") else { throw failure("neither [NAME] nor KEY = VALUE") }
-            guard !services.isEmpty else { throw failure("a key before the first [NAME]") }
-            let value = String(line[line.index(after: equals)...]).trimmed
-            if let what = set(String(line[..<equals]).trimmed, value, &services[services.count - 1]) {
-                throw failure(what)
-            }
-        }
-        for service in services where service.address.isEmpty {
-            throw ShellFailure("services", .usage, at: file, "[\(service.name)] has no address")
-        }
-        return services
-    }
-
-    /// - Returns: what is wrong.
-    private static func set(_ key: String, _ value: String, _ service: inout Service) -> String? {
-        switch key {
-        case "address": service.address = value
-        case "storage": service.storage = value
-        case "blobs": service.blobDirectory = value.hasPrefix("shared:") ? String(value.dropFirst(7)) : value
-        case "env":
-            switch value.lowercased() {
-            case "production": service.isProduction = true
-            case "", "staging", "development", "test": service.isProduction = false
-            default: return "env is production, staging, development or test, not '\(value)'"
-            }
-        case "readonly":
-            guard let rule = Service.ReadOnly(rawValue: value) else {
-                return "readonly is default, always or never, not '\(value)'"
-            }
-            service.readOnly = rule
-        default: return "unknown key '\(key)': there are address, storage, blobs, env and readonly"
-        }
-        return nil
-    }
 }
 
 extension Session {
-    /// Opens what a text names: a service, else an address.
+    /// Opens what a text names: a service, a database of a configuration file, else an address.
     func connect(_ text: String, _ connection: ConnectionOptions) throws {
-        let (address, options, service) = try destination(text, connection)
+        let (found, options) = try named(text, connection)
         do {
-            try open(address, options, service: service)
+            try open(found.address, options, service: found.service)
             noteConnection()
-        } catch  where service?.name == text {
+        } catch  where found.service?.name == text {
             throw ShellFailure(error, at: text)
         }
+        destination = found
     }
 
     /// Takes note of what a text names, and opens nothing: `openAimed` does, if anybody wants it.
     func aim(at text: String, _ connection: ConnectionOptions) throws {
-        let (address, options, _) = try destination(text, connection)
-        aim(at: address, options)
+        let (found, options) = try named(text, connection)
+        aim(at: found.address, options)
     }
 
-    private func destination(
+    private func named(
         _ text: String, _ connection: ConnectionOptions
-    ) throws -> (StorageAddress, OpeningOptions, Service?) {
+    ) throws -> (NamedDatabase, OpeningOptions) {
         var options = connection.opening(environment)
-        let services = try Services(environment)
-        guard let service = services.service(named: text) else {
-            var address = try StorageAddress(parsing: text)
-            address.storageName = address.storageName ?? options.storageName
-            let service = services.service(at: address)
-            if let service, options.isWritable, !options.isOverlay { try Self.requireWritable(service) }
-            try connection.trust.apply(to: &options, for: address, in: self)
-            return (address, options, service)
+        options.login = Self.login(setUp?.settings)
+        let destinations = try NamedDatabases(environment)
+        var found = try destinations.find(text)
+        if !found.isNamed {
+            found.address.storageName = found.address.storageName ?? options.storageName
+            found.service = destinations.services.service(at: found.address, environment)
         }
-        if options.isWritable, !options.isOverlay { try Self.requireWritable(service) }
-        if service.readOnly == .never { options.isWritable = true }
-        options.storageName = options.storageName ?? service.storage
-        options.blobDirectory = options.blobDirectory ?? service.blobDirectory
-        do {
-            let address = try StorageAddress(parsing: service.address)
-            try connection.trust.apply(to: &options, for: address, in: self)
-            return (address, options, service)
-        } catch {
-            throw ShellFailure(error, at: text)
-        }
+        if options.isWritable, !options.isOverlay { try found.requireWritable() }
+        try connection.trust.apply(to: &options, for: found.address, in: self)
+        return (found, options)
+    }
+
+    /// How another database is opened for reading alone.
+    func reading(_ text: String) throws -> (address: StorageAddress, options: OpeningOptions) {
+        let found = try NamedDatabases(environment).find(text)
+        let settings = try EffectiveSettings(environment, destination: found)
+        let set = settings.words(isServer: found.isServer, mayWrite: false)
+        let connection = try ConnectionOptions.parse(set)
+        var options = connection.opening(environment)
+        options.login = Self.login(settings)
+        try connection.trust.apply(to: &options, for: found.address, in: self)
+        return (found.address, options)
+    }
+
+    private static func login(_ settings: EffectiveSettings?) -> Login? {
+        settings?.login.map { Login(user: $0.user, password: $0.password, realm: $0.realm) }
     }
 
     static func requireWritable(_ service: Service) throws {

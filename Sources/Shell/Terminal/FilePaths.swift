@@ -45,9 +45,9 @@ enum FilePaths {
     }
 
     /// The same; nil when there is no such file.
-    static func readIfPresent(_ path: String) throws(StorageError) -> [UInt8]? {
+    static func readIfPresent(_ path: String, limit: Int = 1 << 30) throws(StorageError) -> [UInt8]? {
         do throws(StorageError) {
-            return try read(path)
+            return try read(path, limit: limit)
         } catch .io(_, errno: ENOENT) {
             return nil
         } catch .io(_, errno: ENOTDIR) {

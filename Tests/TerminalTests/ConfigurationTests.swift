@@ -1,0 +1,183 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A home with the configuration files of a test in it.
+struct ConfiguredHome {
+    let url = FileManager.default.temporaryDirectory.appending(path: "configured-\(UUID().uuidString)")
+
+    init(_ files: [String: String]) throws {
+        let folder = url.appending(path: ".config/zeoshell")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        for (name, text) in files {
+            try text.write(to: folder.appending(path: name), atomically: true, encoding: .utf8)
+        }
+    }
+
+    func path(_ name: String) -> String { url.appending(path: ".config/zeoshell/\(name)").path }
+
+    func run(
+        _ arguments: [String], input: String? = "", environment: [String: String] = [:]
+    ) throws -> BuiltProgram.Outcome {
+        try BuiltProgram.zeoshell.run(
+            arguments, input: input, environment: ["HOME": url.path].merging(environment) { $1 })
+    }
+
+    func remove() { try? FileManager.default.removeItem(at: url) }
+}
+
+@Suite("Configuration of the program")
+struct ConfigurationTests {
+    private static let file = SampleData.path("fs/zope5.fs")
+
+    private func with<Result>(_ files: [String: String], _ body: (ConfiguredHome) throws -> Result) throws -> Result {
+        let home = try ConfiguredHome(files)
+        defer { home.remove() }
+        return try body(home)
+    }
+
+    private static func zopeConf(_ path: String = file) -> String {
+        "instancehome /srv\n<zodb_db main>\n  <filestorage>\n    path \(path)\n  </filestorage>\n  mount-point /\n</zodb_db>\n"
+    }
+
+    @Test("what is set shapes answers, and options are stronger")
+    func output() throws {
+        try with(["config": "output = json\n"]) { home in
+            #expect(try home.run(["get", Self.file, "/site/.title"]).output == "\"The Site\"\n")
+            #expect(try home.run(["get", Self.file, "/site/.title", "-o", "plain"]).output == "The Site\n")
+            let environment = ["ZEOSHELL_OUTPUT": "plain"]
+            #expect(try home.run(["get", Self.file, "/site/.title"], environment: environment).output == "The Site\n")
+            let failed = try home.run(["get", Self.file, "/nowhere"])
+            #expect(failed.errors.hasPrefix("{\"error\":"))
+        }
+    }
+
+    @Test("a configuration that is wrong is told with its line: exit code 2; help works all the same")
+    func wrong() throws {
+        try with(["config": "\nout = json\n"]) { home in
+            let outcome = try home.run(["get", Self.file, "/site/.title"])
+            #expect(outcome.status == 2)
+            #expect(outcome.errors.contains("\(home.path("config")):2: unknown key 'out'"), "\(outcome.errors)")
+            #expect(try home.run(["help", "configuration"]).status == 0)
+            #expect(try home.run(["connect", Self.file, "-c", "pwd"]).status == 2)
+        }
+    }
+
+    @Test("-C opens what a zope.conf names, in every way of saying it")
+    func zopeConf() throws {
+        try with(["zope.conf": Self.zopeConf()]) { home in
+            let conf = home.path("zope.conf")
+            for words in [
+                ["get", "-C", conf, "/site/.title"], ["get", "/site/.title", "-C", conf],
+                ["-C", conf, "get", "/site/.title"],
+                ["get", "-C", conf, "--db", "main", "/site/.title"], ["connect", "-C", conf, "-c", "get /site/.title"],
+                ["-C", conf, "-c", "get /site/.title"], ["get", "zconfig:\(conf)#main", "/site/.title"],
+            ] {
+                let outcome = try home.run(words)
+                #expect(outcome.output == "The Site\n", "\(words): \(outcome.errors)")
+            }
+            let wrong = try home.run(["get", "-C", conf, "--db", "other", "/"])
+            #expect(wrong.status == 2)
+            #expect(wrong.errors.contains("there are: main (/)"))
+        }
+    }
+
+    @Test("an edit by -C is described without the file, as any other is")
+    func edit() throws {
+        try with([:]) { home in
+            let copy = home.url.appending(path: "Data.fs").path
+            try FileManager.default.copyItem(atPath: Self.file, toPath: copy)
+            try Self.zopeConf(copy).write(toFile: home.path("zope.conf"), atomically: true, encoding: .utf8)
+            let outcome = try home.run(["set", "-C", home.path("zope.conf"), "--rw", "-y", "/site/.title", "New"])
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            let log = try home.run(["log", copy, "--limit", "1", "--fields", "description"])
+            #expect(log.output == "set /site/.title New\n")
+        }
+    }
+
+    @Test("config tells where each value comes from, and shows no secret")
+    func origins() throws {
+        let files = [
+            "config": "timeout = 30\n", "services": "[prod]\naddress = db1:8800\nstorage = main\nusername = me\n",
+            "zope.conf":
+                "<zodb_db main>\n<zeoclient>\nserver db1:8100\nusername zope\npassword geheim\nclient c1\n</zeoclient>\n</zodb_db>\n",
+        ]
+        try with(files) { home in
+            let environment = ["ZEOSHELL_PASSWORD": "geheimer"]
+            let all = try home.run(["config", "--show-origin"], environment: environment).output
+            #expect(all.contains("timeout\t30\t\(home.path("config")):1\n"))
+            #expect(all.contains("password\t(set, not shown)\tenvironment ZEOSHELL_PASSWORD\n"))
+            #expect(all.contains("color\tauto\tdefault\n"))
+            let prod = try home.run(["config", "--show-origin", "prod", "--timeout", "5"]).output
+            #expect(prod.contains("address\tdb1:8800\tprod\n"))
+            #expect(prod.contains("storage\tmain\t\(home.path("services")):3\n"))
+            #expect(prod.contains("timeout\t5\toption --timeout\n"))
+            let conf = try home.run(["config", "--show-origin", "-C", home.path("zope.conf")])
+            #expect(conf.output.contains("username\tzope\t\(home.path("zope.conf")):4\n"))
+            #expect(conf.output.contains("password\t(set, not shown)\t\(home.path("zope.conf")):5\n"))
+            #expect(conf.errors.contains("c1-1.zec"))
+            for text in [all, prod, conf.output, conf.errors] { #expect(!text.contains("geheim")) }
+            #expect(try home.run(["config"]).output.contains("timeout\t30\n"))
+            let session = try home.run(
+                ["connect", Self.file, "--timeout", "7", "-c", "config --show-origin"])
+            #expect(session.output.contains("timeout\t7\toption --timeout\n"), "\(session.errors)")
+        }
+    }
+
+    @Test("services are listed by name, for people and for scripts")
+    func services() throws {
+        let services = "[prod]\naddress = db1:8800\nenv = production\n[dev]\naddress = localhost:1\nreadonly = never\n"
+        try with(["services": services]) { home in
+            #expect(try home.run(["services", "--fields", "name"]).output == "dev\nprod\n")
+            let origin = home.path("services")
+            #expect(
+                try home.run(["services"]).output
+                    == "dev\tlocalhost:1\t\t\tnever\t\(origin):4\nprod\tdb1:8800\t\tproduction\tdefault\t\(origin):1\n")
+        }
+    }
+
+    // MARK: The beginning of a session
+
+    @Test("an interactive session begins with rc, then the init lines of its service; a line that fails is told")
+    func startup() throws {
+        let files = [
+            "rc": "# mine\nset-option output json\n\nnonsense\npwd\n",
+            "services": "[site]\naddress = \(Self.file)\ninit = cd /site\ninit = get .title\n",
+        ]
+        try with(files) { home in
+            let shell = try Shell("site", environment: ["HOME": home.url.path], columns: 160)
+            try shell.terminal.waitForLine("site /site FILE ›")
+            let text = String(decoding: shell.terminal.transcript, as: UTF8.self)
+            #expect(text.contains("\(home.path("rc")):4: this line failed; the session goes on"))
+            #expect(text.contains("\"The Site\""))
+            shell.terminal.send("quit\n")
+            #expect(try shell.terminal.exitStatus() == 0)
+
+            let plain = try Shell("site", arguments: ["--no-rc"], environment: ["HOME": home.url.path], columns: 160)
+            try plain.terminal.waitForLine("site / FILE ›")
+            plain.terminal.send("quit\n")
+            #expect(try plain.terminal.exitStatus() == 0)
+            #expect(!String(decoding: plain.terminal.transcript, as: UTF8.self).contains("rc:4"))
+        }
+    }
+
+    @Test("rc is not for -c and -f, unless --rc is said")
+    func scripts() throws {
+        try with(["rc": "cd /site\n"]) { home in
+            #expect(try home.run(["connect", Self.file, "-c", "pwd"]).output == "/\n")
+            #expect(try home.run(["connect", Self.file, "--rc", "-c", "pwd"]).output == "/site\n")
+            #expect(try home.run(["connect", Self.file, "-f", "-"], input: "pwd\n").output == "/\n")
+            #expect(try home.run(["connect", Self.file, "--rc", "--no-rc"]).status == 2)
+        }
+    }
+
+    @Test("an rc that cannot be read keeps nobody out")
+    func unreadable() throws {
+        try with(["rc": "pwd\u{0}\n"]) { home in
+            let outcome = try home.run(["connect", Self.file, "--rc", "-c", "pwd"])
+            #expect(outcome.status == 0)
+            #expect(outcome.output == "/\n")
+            #expect(outcome.errors.contains("\(home.path("rc")):1: not text"))
+        }
+    }
+}

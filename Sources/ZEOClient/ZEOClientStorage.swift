@@ -123,17 +123,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         state.withLock { $0.view.takeUnreported() }
     }
 
-    public func ping() throws(StorageError) -> Duration {
-        let clock = ContinuousClock()
-        let start = clock.now
-        try perform(.ping) { [weak self] value throws(MalformedReply) in
-            // Before generation 5 nobody is told of a commit of new objects alone: the answer is the last tid.
-            guard let self, let server = self.server, !server.generation.hasPing else { return }
-            let tid = try Reply.lastTransaction(value, in: server.generation)
-            self.state.withLock { $0.view.apply(Invalidation(tid: tid, oids: [])) }
-        }
-        return clock.now - start
-    }
+    public func ping() throws(StorageError) -> Duration { try ping(within: nil) }
 
     /// What the server of the last connection can be asked; nil before the first.
     var server: ServerDialect? { state.withLock { $0.welcome?.server } }

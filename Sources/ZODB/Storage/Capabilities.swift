@@ -99,6 +99,13 @@ public protocol RemoteStorage: Storage {
     var isConnected: Bool { get }
     /// One round trip; how long it took.
     func ping() throws(StorageError) -> Duration
+    /// The same, given up after so long.
+    /// - Throws: `connection(.silent)` when no answer came in time.
+    func ping(within limit: Duration?) throws(StorageError) -> Duration
+}
+
+extension RemoteStorage {
+    public func ping(within limit: Duration?) throws(StorageError) -> Duration { try ping() }
 }
 
 /// A storage whose records can be read in bulk where they lie, in the order that is cheapest for it.

@@ -68,9 +68,8 @@ let package = Package(
         .target(
             name: "Shell",
             dependencies: [
-                "Backup", "ByteCoding", "ClientCache", "CommandReference", "LineEditing", "ObjectGraph", "Pickle", "Storages",
-                "Verification", "ZODB",
-                "ZODBFile",
+                "Backup", "ByteCoding", "ClientCache", "CommandReference", "LineEditing", "ObjectGraph", "Pickle",
+                "Storages", "Verification", "ZODB", "ZODBFile",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -177,8 +176,8 @@ let package = Package(
         .testTarget(
             name: "InteropTests",
             dependencies: [
-                "ClientCache", "Pickle", "Storages", "TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile", "zeoserver",
-                "zeoshell",
+                "ClientCache", "Pickle", "Storages", "TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile",
+                "zeoserver", "zeoshell",
             ],
             exclude: ["zeo-tests"], swiftSettings: settings),
         .testTarget(

@@ -13,15 +13,16 @@ extension CacheFile {
 
     /// The smallest file that is of use, in bytes.
     public static let leastSize = 4096
+    /// As large as Python's clients make theirs when nothing is said.
+    public static let defaultSize = 20 << 20
 
     /// Opens the cache at `path`, or makes one.
     ///
     /// A file that is damaged is renamed to `NAME.bad`, or removed when there is one, and replaced, as Python's clients do. What
     /// is no cache of this format is not touched.
-    /// - Parameter size: of the file, in bytes; one that has another size gets this one.
+    /// - Parameter size: of the file, in bytes; one that has another size gets this one. nil: as large as it is.
     /// - Throws: `io` when it can be neither opened nor made; `unsupported` when it is something else.
-    public static func open(_ path: String, size: Int, for source: CacheSource) throws(StorageError) -> Opening {
-        let size = max(size, leastSize)
+    public static func open(_ path: String, size: Int?, for source: CacheSource) throws(StorageError) -> Opening {
         let lock: LockFile
         do throws(StorageError) {
             lock = try LockFile(forDataFile: path)
@@ -31,12 +32,15 @@ extension CacheFile {
         var isReady = false
         defer { if !isReady { lock.release() } }
         guard FileIdentity(path: path) != nil else {
-            let ring = try make(path, size)
+            let ring = try make(path, max(size ?? defaultSize, leastSize))
             isReady = true
             return .opened(CacheFile(path, ring, lock, source, isFamiliar: true), remarks: [])
         }
         let file = try DataFile(path, .writing)
-        if try file.size() == 0 { try CacheRing.make(file, size: size) }
+        let fileSize = try file.size()
+        // A head alone is what Python leaves when it is ended too early.
+        let size = max(size ?? (fileSize > CacheFormat.headSize ? fileSize : defaultSize), leastSize)
+        if fileSize == 0 { try CacheRing.make(file, size: size) }
         try requireCache(file)
         var remarks: [String] = []
         var ring: CacheRing

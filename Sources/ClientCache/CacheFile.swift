@@ -20,8 +20,7 @@ public final class CacheFile: Sendable {
     }
 
     public let path: String
-    /// It was left by ourselves, whole, as the cache of the server that it is opened for.
-    public let isFamiliar: Bool
+    private let wasFamiliar: Bool
     private let source: CacheSource
     private let lock: LockFile
     private let state: Mutex<State>
@@ -30,11 +29,14 @@ public final class CacheFile: Sendable {
         self.path = path
         self.lock = lock
         self.source = source
-        self.isFamiliar = isFamiliar
+        wasFamiliar = isFamiliar
         state = Mutex(State(ring: ring))
     }
 
     deinit { close() }
+
+    /// It has been found to fit, or was left by ourselves, whole, as the cache of the server that it is opened for.
+    public var isFamiliar: Bool { wasFamiliar || state.withLock { $0.isAdopted } }
 
     /// Why it was given up; nil while it works.
     public var failure: StorageError? { state.withLock { $0.failure } }
@@ -97,7 +99,8 @@ public final class CacheFile: Sendable {
     public func sample(_ count: Int) -> [(oid: ObjectID, serial: TransactionID)] {
         let all = state.withLock { $0.failure == nil ? $0.ring.currentSerials : [] }
         guard all.count > count else { return all }
-        return Array(all.sorted { ($0.oid != .root ? 1 : 0, $1.serial) < ($1.oid != .root ? 1 : 0, $0.serial) }.prefix(count))
+        return Array(
+            all.sorted { ($0.oid != .root ? 1 : 0, $1.serial) < ($1.oid != .root ? 1 : 0, $0.serial) }.prefix(count))
     }
 
     @discardableResult

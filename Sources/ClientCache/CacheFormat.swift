@@ -81,7 +81,9 @@ extension CacheBlock {
                 self.init(offset: offset, size: Int(status - UInt8(ascii: "0")), content: .free)
             case CacheFormat.Status.free.rawValue:
                 let size = Int(try reader.read(as: UInt32.self))
-                guard size >= 5 else { throw FormatError(.invalid(field: "size of a free block", found: "\(size)"), at: 1) }
+                guard size >= 5 else {
+                    throw FormatError(.invalid(field: "size of a free block", found: "\(size)"), at: 1)
+                }
                 self.init(offset: offset, size: size, content: .free)
             case CacheFormat.Status.object.rawValue:
                 let size = Int(try reader.read(as: UInt32.self))

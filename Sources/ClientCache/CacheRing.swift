@@ -107,7 +107,9 @@ struct CacheRing {
     mutating func found(_ block: CacheBlock, _ head: ObjectHead) -> String? {
         let entry = Entry(offset: block.offset, serial: head.serial, end: head.end)
         if head.isCurrent {
-            guard current.updateValue(entry, forKey: head.oid) == nil else { return "a second current one of \(head.oid)" }
+            guard current.updateValue(entry, forKey: head.oid) == nil else {
+                return "a second current one of \(head.oid)"
+            }
         } else {
             insertPast(entry, head.oid)
         }
@@ -241,7 +243,9 @@ struct CacheRing {
         var offset = place
         while offset < place + count {
             let block = try block(at: offset)
-            guard block.end <= size else { throw damage("size of a block", "\(block.size), beyond the file", at: offset) }
+            guard block.end <= size else {
+                throw damage("size of a block", "\(block.size), beyond the file", at: offset)
+            }
             if case .object(let head) = block.content { remove(head, at: offset) }
             offset = block.end
         }

@@ -117,7 +117,8 @@ public struct CacheSurvey: Sendable {
         let data = start + head.versionSize..<block.end - 8
         let version = try file.bytes(at: start, count: head.versionSize)
         guard try file.bytes(at: data.upperBound, count: 8) == head.oid.bytes else {
-            let error = FormatError(.invalid(field: "end of a block", found: "not its oid, \(head.oid)"), at: data.upperBound)
+            let error = FormatError(
+                .invalid(field: "end of a block", found: "not its oid, \(head.oid)"), at: data.upperBound)
             return problems.append(Problem(file: file.path, error: error))
         }
         if head.isCurrent, head.versionSize == 0, !seen.insert(head.oid).inserted {
@@ -128,7 +129,8 @@ public struct CacheSurvey: Sendable {
         entries.append(
             Entry(
                 oid: head.oid, serial: head.serial, end: head.isCurrent ? nil : head.end, size: head.dataSize,
-                version: version.isEmpty ? nil : String(decoding: version, as: UTF8.self), file: 0, offset: block.offset,
+                version: version.isEmpty ? nil : String(decoding: version, as: UTF8.self), file: 0,
+                offset: block.offset,
                 data: data))
     }
 
@@ -182,7 +184,8 @@ public struct CacheSurvey: Sendable {
         let path = files[entry.file].path
         let bytes = try DataFile(path).bytes(at: entry.data.lowerBound, count: entry.data.count)
         guard bytes.count == entry.data.count else {
-            throw .corrupt(path, FormatError(.truncated(needed: entry.data.count, available: bytes.count), at: entry.offset))
+            throw .corrupt(
+                path, FormatError(.truncated(needed: entry.data.count, available: bytes.count), at: entry.offset))
         }
         return bytes
     }

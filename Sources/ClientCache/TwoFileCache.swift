@@ -19,7 +19,9 @@ struct TwoFileCache {
         case zec2 = 0x32
 
         init?(magic: some Collection<UInt8>) {
-            guard magic.count == 4, magic.starts(with: Array("ZEC".utf8)), let digit = Array(magic).last else { return nil }
+            guard magic.count == 4, magic.starts(with: Array("ZEC".utf8)), let digit = Array(magic).last else {
+                return nil
+            }
             self.init(rawValue: digit)
         }
 
@@ -155,7 +157,8 @@ struct TwoFileCache {
             let end = reader.offset
             let size = Int(try reader.read(as: UInt32.self))
             guard size == record.size, reader.isAtEnd else {
-                throw FormatError(.invalid(field: "size behind a record", found: "\(size), not \(record.size)"), at: end)
+                throw FormatError(
+                    .invalid(field: "size behind a record", found: "\(size), not \(record.size)"), at: end)
             }
         } catch {
             throw error.moved(by: base)

@@ -66,20 +66,13 @@ public struct PathFinder {
             var count = 0
             while count < childLimit, let node = try items.next() {
                 count += 1
-                guard node.isObject, node.problem == nil, !Self.isUpward(node) else { continue }
+                guard node.isObject, node.problem == nil, !node.isUpward else { continue }
                 places.append(place.child(node))
             }
             return places
         } catch {
             guard error.isAboutOneObject else { throw error }
             return []
-        }
-    }
-
-    private static func isUpward(_ node: Node) -> Bool {
-        switch node.component {
-        case .attribute("__parent__"), .attribute("aq_parent"), .attribute("__primary_parent__"): true
-        default: false
         }
     }
 }

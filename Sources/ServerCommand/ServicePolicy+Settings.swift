@@ -6,6 +6,7 @@ internal import ZEOServer
 extension ServicePolicy {
     init(_ settings: ServerSettings, threads: Int) {
         self.init()
+        version = ServerVersion.number
         announced = settings.usesMessagePack ? .m5 : .z5
         isReadOnly = settings.isReadOnly
         invalidationQueueSize = settings.invalidationQueueSize

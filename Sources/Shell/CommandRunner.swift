@@ -117,8 +117,16 @@ final class CommandRunner {
     private func show(
         _ report: Report, _ options: OutputOptions, _ line: InputLine, command: String, isJob: Bool = false
     ) throws -> ExitCode {
-        let target = try Target(line, session: session)
-        let rendering = rendering(options, isTerminal: target.isTerminal)
+        let target = try Target(line, session: session, usesPager: !report.isLive)
+        var rendering = rendering(options, isTerminal: target.isTerminal)
+        if report.isLive, options.limit == nil { rendering.limit = nil }
+        if let screen = report.screen, target.isTerminal, session.terminal.inputIsTerminal, !session.terminal.isDumb,
+            rendering.format == .table, options.fields == nil, options.limit == nil
+        {
+            let code = try screen(rendering.style, rendering.zone)
+            hasFailed = code == .interrupted || code == .terminated
+            return code
+        }
         let progress = session.progress
         let isQuiet = isQuiet(options)
         var result: [UInt8]? = isQuiet && isJob ? [] : nil
@@ -136,9 +144,12 @@ final class CommandRunner {
             let told = options.limit == nil && session.settings.limit == nil && !isQuiet ? omission : .none
             return conclude(conclusion, told, rendering.format, command: command, isQuiet: isQuiet)
         } catch is Output.Closed {
-            // The reader has had enough.
+            // The reader has had enough, or Ctrl-C was for both.
             try target.finish()
-            return .done
+            guard session.interruption.isRaised else { return .done }
+            hasFailed = true
+            endEcho()
+            return .interrupted
         } catch {
             try? output.flush()
             try? target.finish()
@@ -155,12 +166,17 @@ final class CommandRunner {
         case .rows(let count): Diagnostics.note("… \(grouped(count)) more: --limit 0 shows all", format: format)
         case .someRows: Diagnostics.note("… there are more: --limit 0 shows all", format: format)
         }
+        if conclusion.exitCode == .interrupted { endEcho() }
         for message in conclusion.messages where !isQuiet || message.severity == .warning {
             Diagnostics.write(message, command: command, format: format)
         }
         if !conclusion.failures.isEmpty { hasFailed = true }
         for failure in conclusion.failures { Diagnostics.write(failure, command: command, format: format) }
-        if let code = conclusion.exitCode { return code }
+        if let code = conclusion.exitCode {
+            // Ctrl-C is for the whole script.
+            if code == .interrupted || code == .terminated { hasFailed = true }
+            return code
+        }
         return conclusion.failures.last?.exitCode ?? (conclusion.isNegative ? .negative : .done)
     }
 
@@ -225,12 +241,12 @@ private final class Target {
     private let child: Child?
     private var descriptor: Int32 = 1
 
-    init(_ line: InputLine, session: Session) throws {
+    init(_ line: InputLine, session: Session, usesPager: Bool = true) throws {
         isTerminal = line.pipe == nil && line.redirection == nil && session.terminal.outputIsTerminal
         child = try line.pipe.map { try Child($0) }
         let size = session.terminal.size
         pager =
-            isTerminal && session.mode == .interactive && !session.terminal.isDumb
+            usesPager && isTerminal && session.mode == .interactive && !session.terminal.isDumb
             ? Pager(command: Pager.command(session.environment), rows: size.rows - 1, columns: size.columns) : nil
         if let redirection = line.redirection {
             let flags = O_WRONLY | O_CREAT | O_CLOEXEC | (redirection.appends ? O_APPEND : O_TRUNC)

@@ -60,7 +60,11 @@ public enum CommandTable {
             DumpCommand.self,
             LoadDumpCommand.self,
             // server
+            ServerInfoCommand.self,
+            ClientsCommand.self,
             PingCommand.self,
+            WatchCommand.self,
+            TopCommand.self,
             CacheStatCommand.self,
             CacheClearCommand.self,
             PackCommand.self,

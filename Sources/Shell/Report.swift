@@ -14,6 +14,8 @@ public struct Report {
         case detailed([Field], name: String, Table)
         /// Texts that are more than a table's cell, such as objects written out.
         case documents(any Cursor<Document>, isList: Bool)
+        /// The same of what happens while it is written: each goes out at once, in JSON an object a line.
+        case liveDocuments(any Cursor<Document>)
         /// Values alone, as they are: a text, a number, a file's content.
         case values(any Cursor<Value>, isList: Bool)
         /// Bytes as they are: a blob's content.
@@ -25,6 +27,8 @@ public struct Report {
     public var body: Body
     /// Asked once the body has been written: what else is to be said, and whether the answer is no.
     public var conclusion: () -> Conclusion
+    /// What a person at a terminal sees instead of the body: something that takes over the screen, until it is left.
+    var screen: ((_ style: Style, _ zone: LocalTime) throws -> ExitCode)?
 
     public init(_ body: Body, conclusion: @escaping () -> Conclusion = { Conclusion() }) {
         self.body = body
@@ -32,6 +36,15 @@ public struct Report {
     }
 
     public static var nothing: Report { Report(.nothing) }
+
+    /// Somebody waits for what is yet to happen: no pager, no limit that was not asked for.
+    var isLive: Bool {
+        switch body {
+        case .table(let table): table.isLive
+        case .liveDocuments: true
+        default: false
+        }
+    }
 
     /// A remark alone; it goes to standard error.
     public static func message(_ text: String) -> Report {
@@ -113,6 +126,8 @@ extension Report {
         public var total: Int?
         /// The column that people want to see alone, its values side by side, as `ls` shows names.
         public var compactColumn: String?
+        /// Rows come as something happens: each goes out at once, and JSON is an object a line.
+        public var isLive = false
 
         public init(
             _ columns: [Column], _ rows: any Cursor<[Cell]>, total: Int? = nil, compactColumn: String? = nil

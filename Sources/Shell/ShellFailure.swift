@@ -197,7 +197,10 @@ extension ShellFailure {
         case .lost(let address, let why):
             self.init(
                 "connection-lost", .connection, at: address, "connection lost: \(why)",
-                advice: "the server may be restarting: try again")
+                // Servers with TLS wait for us to begin, for a while.
+                advice: why.hasSuffix("before the server's greeting")
+                    ? "it may be restarting, or expect TLS (--tls, --cert FILE, --ca FILE)"
+                    : "the server may be restarting: try again")
         case .away(let address, let since, let why):
             self.init(
                 "away", .connection, at: address,

@@ -51,7 +51,11 @@ public struct TLSSettings: Hashable, Sendable {
 }
 
 /// However it is printed, the pass phrase is not.
-extension TLSSettings: CustomReflectable {
+extension TLSSettings: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String {
+        "certificate \(certificate ?? "none"), authorities \(authorities ?? "of the system")"
+    }
+    public var debugDescription: String { description }
     public var customMirror: Mirror {
         Mirror(
             self,
@@ -75,15 +79,12 @@ extension TLSSettings: CustomReflectable {
 
 /// What is kept of a server's objects from one run to the next.
 public struct CacheSettings: Hashable, Sendable {
-    /// ZEO's default, in bytes.
-    public static let defaultSize = 20 << 20
-
     /// The path of the cache file, in ZEO's own format.
     public var file: String
-    /// How large the file is, in bytes.
-    public var size: Int
+    /// How large the file is to be, in bytes; nil: as it is, and a new one 20 MB.
+    public var size: Int?
 
-    public init(file: String, size: Int = defaultSize) {
+    public init(file: String, size: Int? = nil) {
         self.file = file
         self.size = size
     }

@@ -59,7 +59,11 @@ public struct ReadableTransactions {
         let data: [UInt8]
         do throws(StorageError) {
             data = try chains.data(of: scanner.oid, at: scanner.recordPosition) ?? []
-            if !data.isEmpty {
+            let target = Int(clamping: try scanner.storedBackPointer())
+            if !survey.segments.contains(where: { $0.contains(target) }) {
+                // What it points to is lost, but for the data: nobody who reads this could look it up.
+                record.storedSize = data.count
+            } else if !data.isEmpty {
                 record.dataTransaction = try chains.dataTransaction(of: scanner.oid, at: scanner.recordPosition)
             }
         } catch .corrupt {

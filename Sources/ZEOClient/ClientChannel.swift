@@ -111,9 +111,10 @@ extension ClientChannel {
             try pipeline.addHandler(handler)
             handler.begin(greetingTimeout: greetingTimeout, setupTimeout: setupTimeout)
             try channel.syncOptions?.setOption(.autoRead, value: true)
-        }.whenFailure { error in
+        }.whenFailure { [ssh] error in
             let failure = (error as? ConnectionFailure) ?? ConnectionFailure(error, endpoint, timeouts.connect)
-            handlerOwner.value?.ended(.connection(failure), attempt: attempt)
+            handlerOwner.value?.ended(
+                .connection(ssh?.abandoned(connected.eventLoop, failure) ?? failure), attempt: attempt)
         }
     }
 }

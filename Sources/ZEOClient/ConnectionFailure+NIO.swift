@@ -25,6 +25,9 @@ extension ConnectionFailure {
             }
         case ChannelError.connectTimeout:
             self = .unreachable(address: address, "no answer within \(timeout / .seconds(1)) s")
+        case ChannelError.ioOnClosedChannel, ChannelError.alreadyClosed, ChannelError.eof:
+            // Connected, and closed before there was anybody to hear it.
+            self = .lost(address: address, "the server closed the connection, before the server's greeting")
         default: self = Self.init([error], address: address)
         }
     }

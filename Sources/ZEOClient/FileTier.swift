@@ -81,14 +81,18 @@ struct FileTier: Sendable {
     }
 
     /// There is a connection (again).
+    /// - Parameter known: the transaction since which the server told what was missed.
     /// - Returns: why the file must not be used; nil when it may be, as far as is known.
-    mutating func connected(_ welcome: ClientConnection.Welcome) -> String? {
+    mutating func connected(_ welcome: ClientConnection.Welcome, since known: TransactionID) -> String? {
         guard welcome.server.generation.hasLastTransaction else {
             return "a server of ZODB 3.1 does not tell its last transaction, without which a cache file means nothing"
         }
         guard file.isEmpty || file.lastTransaction <= welcome.lastTransaction else {
             return Self.serverIsBehind(file, welcome.lastTransaction)
         }
+        var welcome = welcome
+        // An earlier connection was lost before the file had taken note of what it told.
+        if known != file.lastTransaction { welcome.missed = .unknown }
         trust = .waiting(welcome, news: [])
         return nil
     }
@@ -132,7 +136,7 @@ struct FileTier: Sendable {
             }
         }
         let matches = inquiry.objects.count - gone.count
-        if matches == 0, gone.count > 1, !file.isFamiliar || !isUnknown {
+        if matches == 0, gone.count > 1 {
             return .leftAlone(
                 "the cache file \(file.path) holds nothing that is current on the server: it is another database's, or very "
                     + "old. The file was left as it is: name another, or empty it with 'cache clear \(file.path)'")
@@ -142,6 +146,8 @@ struct FileTier: Sendable {
         let remark = isUnknown ? takeOver(inquiry, matches, gone) : nil
         if case .objects(let oids) = welcome.missed { file.forgetCurrent(oids) }
         file.forgetCurrent(gone)
+        // What an empty file says of its last transaction means nothing, and may be later than the server's.
+        if file.isEmpty { file.removeAll() }
         file.move(to: welcome.lastTransaction)
         for invalidation in news { ended(invalidation.oids, in: invalidation.tid) }
         return .used(remark: remark)
@@ -156,7 +162,8 @@ struct FileTier: Sendable {
             return "the cache file \(file.path) was emptied: \(reason)"
         }
         if !file.isFamiliar { file.forgetPast() }
-        return "the cache file \(file.path) was compared with the server, \(inquiry.objects.count) objects one by one, and "
+        return
+            "the cache file \(file.path) was compared with the server, \(inquiry.objects.count) objects one by one, and "
             + "\(matches) kept: \(reason)"
     }
 

@@ -44,7 +44,7 @@ struct SharedView: Sendable {
     mutating func connected(_ welcome: ClientConnection.Welcome, isFirst: Bool) {
         let before = lastTransaction
         lastTransaction = welcome.lastTransaction
-        if let reason = tier?.connected(welcome) { drop(reason) }
+        if let reason = tier?.connected(welcome, since: before) { drop(reason) }
         guard !isFirst else { return }
         switch welcome.missed {
         case .nothing: break

@@ -103,9 +103,9 @@ struct TLSProblem {
 
     private static var now: Int { time(nil) }
 
-    /// `2026-11-28 01:02:03 UTC`
+    /// `2026-11-28 01:02:03 UTC`; half a second more, because what a tid holds is a little less than it was made of.
     static func date(_ seconds: Int) -> String {
-        guard let time = TransactionID(unixTime: Double(seconds))?.civilTime else { return "\(seconds)" }
+        guard let time = TransactionID(unixTime: Double(seconds) + 0.5)?.civilTime else { return "\(seconds)" }
         func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
         return "\(time.year)-\(two(time.month))-\(two(time.day)) \(two(time.hour)):\(two(time.minute)):"
             + "\(two(Int(time.second))) UTC"

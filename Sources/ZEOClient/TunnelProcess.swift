@@ -105,6 +105,13 @@ final class TunnelProcess: Sendable {
         }
     }
 
+    /// There is no connection after all: ssh had ended before anybody could listen.
+    /// - Returns: why, as far as ssh says it.
+    func abandoned(_ loop: any EventLoop, _ failure: ConnectionFailure) -> ConnectionFailure {
+        reap(loop, isWanted: false)
+        return explain(failure)
+    }
+
     /// The connection is over: sees to it that ssh ends as well, and that nothing is left of it in the system's list.
     private func reap(_ loop: any EventLoop, isWanted: Bool, attempt: Int = 0) {
         guard !processes.hasEnded(process) else { return }

@@ -82,8 +82,9 @@ extension StorageError {
     fileprivate var isAbsence: Bool {
         guard case .connection(let failure) = self else { return false }
         switch failure {
-        case .refused, .unreachable, .silent, .lost: return true
-        case .notZEO, .versionRefused, .unknownStorage, .protocolError, .away: return false
+        case .refused, .unreachable, .silent, .lost, .tunnel, .noneOf: return true
+        case .notZEO, .versionRefused, .unknownStorage, .protocolError, .away, .login, .tls, .behind, .otherDatabase:
+            return false
         }
     }
 }

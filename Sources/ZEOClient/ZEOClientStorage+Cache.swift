@@ -34,7 +34,9 @@ extension ZEOClientStorage {
         do throws(StorageError) {
             answers = try serials(of: inquiry.objects.map(\.oid))
         } catch .unsupported(let what) {
-            state.withLock { $0.view.drop("the cache file is not used, since it cannot be compared with the server: \(what)") }
+            state.withLock {
+                $0.view.drop("the cache file is not used, since it cannot be compared with the server: \(what)")
+            }
         } catch {
             // Whoever loads next will meet the same.
         }

@@ -72,7 +72,7 @@ extension ZEOClientStorage {
     private static let pause = Duration.milliseconds(200)
 
     /// Does what changes nothing, and does it again when the connection was lost meanwhile and there is another.
-    /// - Throws: what `body` threw last.
+    /// - Throws: what `body` threw last; why no server will do, when it is not only that none answers.
     func repeating<Value>(_ body: () throws(StorageError) -> Value) throws(StorageError) -> Value {
         var repetitions = 0
         while true {
@@ -89,23 +89,25 @@ extension ZEOClientStorage {
 
     /// Connects again for what was under way: at once, and then for as long as was said.
     /// - Returns: whether there is a connection.
+    /// - Throws: `interrupted`; `connection(.behind)`, `.otherDatabase`, `.noneOf`.
     func reconnect() throws(StorageError) -> Bool {
         let start = ContinuousClock.now
         while true {
+            let last: StorageError
             do throws(StorageError) {
                 _ = try connectedChannel()
                 return true
             } catch {
-                switch error {
-                case .interrupted: throw error
-                // Of these none goes away by waiting.
-                case .connection(.refused), .connection(.unreachable), .connection(.silent), .connection(.lost),
-                    .connection(.noneOf), .connection(.behind):
-                    break
+                if case .interrupted = error { throw error }
+                last = error
+            }
+            guard case .connection(let failure) = last else { return false }
+            if ContinuousClock.now - start >= options.reconnectPatience || isClosed {
+                switch failure {
+                case .behind, .otherDatabase, .noneOf: throw last
                 default: return false
                 }
             }
-            guard ContinuousClock.now - start < options.reconnectPatience, !isClosed else { return false }
             try pause(since: start)
         }
     }
@@ -129,13 +131,14 @@ extension Call {
     /// It changes nothing, and says the same on another connection.
     var isRepeatable: Bool {
         switch self {
-        case .getInfo, .lastTransaction, .ping, .serverStatus, .getInvalidations, .loadBefore, .loadCurrent,
-            .loadSerial,
-            .versions, .modifiedInVersion, .history, .recordNext, .undoInfo, .sendBlob:
+        case .getInfo, .lastTransaction, .ping, .serverStatus, .ownStatus, .getInvalidations, .loadBefore,
+            .loadCurrent, .currentSerial, .loadSerial, .versions, .modifiedInVersion, .history, .recordNext, .undoInfo,
+            .sendBlob:
             true
         // An oid that nobody uses costs nothing.
         case .newObjectIDs: true
-        case .getAuthProtocol, .register, .setClientLabel, .iteratorStart, .iteratorNext, .iteratorRecordStart,
+        case .getAuthProtocol, .getChallenge, .answerChallenge, .register, .setClientLabel, .iteratorStart,
+            .iteratorNext, .iteratorRecordStart,
             .iteratorRecordNext, .iteratorRelease, .begin, .store, .storeBlobStart, .storeBlobChunk, .storeBlobEnd,
             .requireCurrent, .undo, .vote, .finish, .abort, .pack:
             false

@@ -25,7 +25,10 @@ extension ZEOClientStorage: FailoverStorage {
         }
     }
 
-    public var serverAddress: String { state.withLock { $0.server?.endpoint ?? endpoints[0] }.description }
+    public var serverAddress: String { serverEndpoint.description }
+
+    /// The server that it is connected to, or was last.
+    var serverEndpoint: Endpoint { state.withLock { $0.server?.endpoint ?? endpoints[0] } }
 
     public var awaitsWritableServer: Bool { state.withLock { awaitsWritableServer($0) } }
 

@@ -35,8 +35,9 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         public var replyTimeout: Duration?
         /// Bytes of revisions to keep; 0 keeps none.
         public var cacheCapacity: Int
-        /// A file to keep them in beside the memory, from one run to the next, and its size in bytes; nil for none.
-        public var cacheFile: (path: String, size: Int)?
+        /// A file to keep them in beside the memory, from one run to the next, and its size in bytes (nil: see
+        /// `CacheFile.open`); nil for none.
+        public var cacheFile: (path: String, size: Int?)?
         /// Where blobs wait that arrive faster than they are read.
         public var temporaryDirectory: String
         /// The newest generation of the protocol to speak.
@@ -58,7 +59,8 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
             storage: String = "1", readOnly: Bool = true, label: String? = nil,
             connectTimeout: Duration = .seconds(10), greetingTimeout: Duration = .seconds(5),
             replyTimeout: Duration? = nil,
-            cacheCapacity: Int = 32 << 20, cacheFile: (path: String, size: Int)? = nil, temporaryDirectory: String = "/var/tmp",
+            cacheCapacity: Int = 32 << 20, cacheFile: (path: String, size: Int?)? = nil,
+            temporaryDirectory: String = "/var/tmp",
             newestGeneration: Generation = .v5
         ) {
             self.storage = storage
@@ -136,6 +138,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
     ) throws(StorageError) {
         precondition(!endpoints.isEmpty, "a storage has a server")
         self.endpoints = endpoints
+        name = endpoints.map(\.description).joined(separator: ",")
         self.options = options
         self.interruption = interruption
         state = Mutex(State(view: SharedView(cacheCapacity: options.cacheCapacity)))
@@ -156,7 +159,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
     deinit { close() }
 
     /// The server's address; of several, all.
-    public var name: String { endpoints.map(\.description).joined(separator: ",") }
+    public let name: String
 
     public var isConnected: Bool {
         state.withLock {
@@ -179,17 +182,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         state.withLock { $0.view.takeUnreported() }
     }
 
-    public func ping() throws(StorageError) -> Duration {
-        let clock = ContinuousClock()
-        let start = clock.now
-        try perform(.ping) { [weak self] value throws(MalformedReply) in
-            // Before generation 5 nobody is told of a commit of new objects alone: the answer is the last tid.
-            guard let self, let server = self.server, !server.generation.hasPing else { return }
-            let tid = try Reply.lastTransaction(value, in: server.generation)
-            self.state.withLock { $0.view.apply(Invalidation(tid: tid, oids: [])) }
-        }
-        return clock.now - start
-    }
+    public func ping() throws(StorageError) -> Duration { try ping(within: nil) }
 
     /// What the server of the last connection can be asked; nil before the first.
     var server: ServerDialect? { state.withLock { $0.welcome?.server } }

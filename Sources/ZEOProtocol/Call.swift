@@ -17,6 +17,8 @@ public enum Call: Hashable, Sendable {
     /// A round trip; before generation 5 the same as `lastTransaction`, and so is its reply.
     case ping
     case serverStatus
+    /// What `zeoserver` tells beyond that, to be asked only where it says that it does: see `OwnStatus`.
+    case ownStatus
     /// A name for the server's log. No reply.
     case setClientLabel(String)
     /// What changed after `tid`, for a client that was away.
@@ -111,6 +113,7 @@ extension Call {
             ("lastTransaction", [])
         case .lastTransaction, .ping: ("undoInfo", [.integer(0), .integer(1), .none])
         case .serverStatus: ("server_status", [])
+        case .ownStatus: (OwnStatus.method, [])
         case .setClientLabel(let label): ("set_client_label", [.string(label)])
         case .getInvalidations(let tid): ("getInvalidations", [.bytes(tid.bytes)])
         case .loadBefore(let oid, let tid): ("loadBefore", [.bytes(oid.bytes), .bytes(tid.bytes)])
@@ -178,8 +181,8 @@ extension Call {
             generation.hasTransactionIteration
         case .sendBlob, .storeBlobStart, .storeBlobChunk, .storeBlobEnd: generation.hasBlobs
         case .requireCurrent: generation.hasReadChecks
-        case .register, .getInfo, .lastTransaction, .ping, .loadCurrent, .currentSerial, .loadSerial, .history,
-            .undoInfo, .newObjectIDs, .begin, .store, .undo, .vote, .finish, .abort, .pack:
+        case .register, .getInfo, .ownStatus, .lastTransaction, .ping, .loadCurrent, .currentSerial, .loadSerial,
+            .history, .undoInfo, .newObjectIDs, .begin, .store, .undo, .vote, .finish, .abort, .pack:
             true
         }
     }

@@ -21,21 +21,28 @@ extension ClientConnection.Setup {
     var isRecognizing: Bool {
         switch step {
         case .root, .iterator, .transaction: true
-        case .getAuthProtocol, .register, .getInfo, .lastTransaction, .getInvalidations: false
+        case .getAuthProtocol, .getChallenge, .answerChallenge, .register, .getInfo, .lastTransaction,
+            .getInvalidations:
+            false
         }
     }
 }
 
 extension ClientConnection {
-    /// Of the root object, which changes when something is added to the root: as many revisions are looked at, where there is
-    /// no other way to the past.
+    /// Of the root object, which changes when something is added to the root, as many revisions are looked at. Up to
+    /// generation 3101 they tell more than `loadBefore`: that says the same of a root object that is younger and of a
+    /// storage that keeps no past.
     private static let longestHistory = 1000
 
     /// Asks for the root object as it was when the database was last looked at for this; the first time, as it is.
     func rootCall(_ setup: Setup) -> Call {
         let moment = configuration.recollection?.moment ?? setup.lastTransaction
-        return setup.speech.dialect.generation.hasLoadBefore
-            ? .loadBefore(.root, moment.successor) : .history(.root, limit: Self.longestHistory)
+        return Self.asksByHistory(setup)
+            ? .history(.root, limit: Self.longestHistory) : .loadBefore(.root, moment.successor)
+    }
+
+    private static func asksByHistory(_ setup: Setup) -> Bool {
+        setup.speech.dialect.generation.currentLoad != .loadBefore
     }
 
     /// The answer to a question by which the database is recognized.
@@ -76,15 +83,15 @@ extension ClientConnection {
     private func mismatch(
         ofRoot value: WireValue?, _ setup: inout Setup, _ information: ServerInformation
     ) throws(MalformedReply) -> String? {
-        let generation = setup.speech.dialect.generation
         let before = configuration.recollection
         setup.recollection = before
         setup.recollection?.address = address
         let asked = before?.moment ?? setup.lastTransaction
-        guard let value, let root = try serial(ofRoot: value, at: asked, generation) else {
-            // A storage that keeps no past says so of every object.
-            let isTold = generation.hasLoadBefore && generation.currentLoad != .loadEx
-            return before.flatMap { isTold ? "it has no root object as of \($0.moment), which \($0.address) had" : nil }
+        let isByHistory = Self.asksByHistory(setup)
+        // Not every old storage has a history.
+        if value == nil, isByHistory { return nil }
+        guard let value, let root = try Self.serial(ofRoot: value, at: asked, isByHistory: isByHistory) else {
+            return before.map { "it has no root object as of \($0.moment), which \($0.address) had" }
         }
         if let before, root.serial != before.rootSerial {
             return
@@ -95,10 +102,10 @@ extension ClientConnection {
         return nil
     }
 
-    private func serial(
-        ofRoot value: WireValue, at moment: TransactionID, _ generation: Generation
+    private static func serial(
+        ofRoot value: WireValue, at moment: TransactionID, isByHistory: Bool
     ) throws(MalformedReply) -> (serial: TransactionID, isCurrent: Bool)? {
-        if generation.hasLoadBefore { return try Reply.revision(value).map { ($0.serial, $0.next == nil) } }
+        guard isByHistory else { return try Reply.revision(value).map { ($0.serial, $0.next == nil) } }
         let serials = try Reply.history(value).map(\.transaction.tid)
         return serials.firstIndex { $0 <= moment }.map { (serials[$0], $0 == 0) }
     }

@@ -272,6 +272,15 @@ public struct ServerInformation: Hashable, Sendable {
     public var supportsVersions: Bool
     /// `ZODB.interfaces` the storage claims to provide, without their module.
     public var interfaces: [String]
+    /// Set by `zeoserver` alone.
+    public var own: Own?
+
+    /// What only our server has.
+    public struct Own: Hashable, Sendable {
+        public var version: String
+        /// Names of calls that no other server knows.
+        public var calls: Set<String>
+    }
 
     public init(_ value: WireValue) throws(MalformedReply) {
         guard case .dict = value else { throw MalformedReply(method: "get_info", value: value) }
@@ -283,6 +292,10 @@ public struct ServerInformation: Hashable, Sendable {
         supportsTransactionalUndo = value["supportsTransactionalUndo"].map(\.isTrue)
         supportsVersions = value["supportsVersions"]?.isTrue ?? false
         interfaces = (value["interfaces"]?.elements ?? []).compactMap { $0.elements?.last?.name }
+        if let own = value[OwnStatus.informationKey], let version = own["version"]?.name {
+            let calls = (own["calls"]?.elements ?? []).compactMap(\.name)
+            self.own = Own(version: version, calls: Set(calls))
+        }
     }
 }
 

@@ -37,6 +37,7 @@ extension ServerCall {
             return .answerChallenge(user: user, challenge: challenge, response: response)
         case "ping" where generation.hasPing: return .ping
         case "server_status" where generation.hasServerStatus: return .serverStatus
+        case OwnStatus.method: return .ownStatus
         case "set_client_label" where generation.hasClientLabel:
             try arguments.expect(1...1, "(label)")
             return .setClientLabel(try arguments.name(0))

@@ -17,6 +17,8 @@ public enum ServerCall: Hashable, Sendable {
     case getExtensionMethods
     case ping
     case serverStatus
+    /// What is only ours: see `OwnStatus`.
+    case ownStatus
     case setClientLabel(String)
     case lastTransaction
     case newObjectIDs(Int)

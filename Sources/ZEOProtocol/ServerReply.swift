@@ -130,6 +130,8 @@ public struct ServedInformation: Hashable, Sendable {
     public var supportsRecordIteration: Bool
     /// Names of `ZODB.interfaces` that clients look for.
     public var interfaces: [String]
+    /// Our own release: see `OwnStatus`. nil: nothing is said of what only we have.
+    public var ownVersion: String?
 
     public init(
         length: Int, size: Int, name: String, supportsUndo: Bool, supportsRecordIteration: Bool, interfaces: [String]
@@ -165,6 +167,10 @@ public struct ServedInformation: Hashable, Sendable {
                     .tuple(
                         interfaces.map { .tuple([.string("ZODB.interfaces"), .string($0)]) }
                             + [.tuple([.string("zope.interface"), .string("Interface")])])))
+        }
+        if let ownVersion {
+            fields.append(
+                .init(.string(OwnStatus.informationKey), OwnStatus.announcement(version: ownVersion)))
         }
         return .dict(fields)
     }

@@ -152,7 +152,7 @@ extension ClientHandler {
         switch call {
         case .pack: (needed, what) = (.pack, "pack")
         case .undoNow, .undoAtVote: (needed, what) = (.undo, "undo transactions of")
-        case .serverStatus: (needed, what) = (.admin, "see the status of")
+        case .serverStatus, .ownStatus: (needed, what) = (.admin, "see the status of")
         default: return nil
         }
         guard !permissions.isSuperset(of: needed), let served else { return nil }

@@ -63,6 +63,7 @@ extension ClientHandler {
         farLoads.noteChanges(of: entry.oids)
         if entry.committer == id, let reply = entry.reply {
             unansweredEnds -= 1
+            commits += 1
             if let information = try? served.sizeInformation() { notify("info", [information]) }
             send(connection.body(of: reply, .bytes(entry.tid.bytes)))
         } else {
@@ -147,6 +148,7 @@ extension ClientHandler {
         case .getExtensionMethods: answer(reply, .dict([]))
         case .ping: answer(reply, .none)
         case .serverStatus: answer(reply, served.status(in: connection.generation))
+        case .ownStatus: answerOwnStatus(reply, served)
         case .setClientLabel(let label):
             setLabel(label)
             answer(reply, .none)

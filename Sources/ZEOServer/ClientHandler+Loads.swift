@@ -58,6 +58,7 @@ extension ClientHandler {
         guard loads > 0, let served else { return }
         let count = loads
         loads = 0
+        notedLoads += count
         served.statistics.withLock { $0.loads += count }
     }
 

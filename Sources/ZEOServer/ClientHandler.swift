@@ -59,6 +59,10 @@ final class ClientHandler: ChannelInboundHandler {
     /// What the client calls itself.
     var label: String?
     var loads = 0
+    /// Those that the storage's statistics know already.
+    var notedLoads = 0
+    /// Transactions of its own that it was told the end of.
+    var commits = 0
     /// When it connected, and when it last said anything, in seconds since 1970 and on the loop's clock.
     let connectedSince = Clock.now()
     var lastHeard = NIODeadline.now()

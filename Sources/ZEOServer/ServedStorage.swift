@@ -118,10 +118,12 @@ final class ServedStorage: Sendable {
         if try keepsBlobs() { interfaces.append("IBlobStorage") }
         if storage is any DeletingStorage, writable != nil { interfaces.append("IExternalGC") }
         interfaces.append("IStorage")
-        return ServedInformation(
+        var served = ServedInformation(
             length: information.objectCount ?? 0, size: information.size ?? 0, name: information.storageName,
             supportsUndo: undoable?.supportsUndo ?? false,
             supportsRecordIteration: storage is any CurrentRecordStorage, interfaces: interfaces)
+        served.ownVersion = policy.version
+        return served
     }
 
     func keepsBlobs() throws(StorageError) -> Bool {

@@ -2,6 +2,8 @@ public import ZEOProtocol
 
 /// How a server treats its clients: the same for all its storages.
 public struct ServicePolicy: Sendable {
+    /// Our release, for clients that ask who we are; see `OwnStatus`.
+    public var version = ""
     /// What is said first. Older clients cannot come when it is `M5`.
     public var announced = Dialect.z5
     /// Nobody writes, pack included.

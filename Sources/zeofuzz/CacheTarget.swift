@@ -34,7 +34,9 @@ struct CacheTarget: Target {
         let source = CacheSource(server: "db1:8800", storage: "1")
         // The second time with another size, as a user may.
         for size in [input.count, input.count / 2 + 64] {
-            guard case .opened(let cache, _)? = try? CacheFile.open(file.path, size: size, for: source) else { return nil }
+            guard case .opened(let cache, _)? = try? CacheFile.open(file.path, size: size, for: source) else {
+                return nil
+            }
             if let complaint = use(cache, survey) { return complaint }
         }
         return nil

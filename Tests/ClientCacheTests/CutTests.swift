@@ -74,8 +74,9 @@ struct CutTests {
                 let changed = Set(oids.filter { _ in random.oneIn(4) }).sorted()
                 let tid = tape.truth.withLock { truth -> TransactionID in
                     // Tids that differ in more bytes than the last.
-                    truth.last = TransactionID(rawValue: max(truth.last.rawValue, 0x040d_26ff_ffff_0000)
-                        + UInt64(1 << random.below(34)))
+                    truth.last = TransactionID(
+                        rawValue: max(truth.last.rawValue, 0x040d_26ff_ffff_0000)
+                            + UInt64(1 << random.below(34)))
                     for oid in changed { truth.serials[oid, default: []].append(truth.last) }
                     return truth.last
                 }
@@ -108,7 +109,8 @@ struct CutTests {
                 guard let found = try ring.revision(of: oid, at: tid), let right = truth.revision(oid, at: tid) else {
                     continue
                 }
-                guard found.serial == right.serial, found.data == right.data, found.next == nil || found.next == right.next
+                guard found.serial == right.serial, found.data == right.data,
+                    found.next == nil || found.next == right.next
                 else {
                     Issue.record("\(`where`): \(oid) at \(tid) is \(found), not \(right)")
                     return true
@@ -144,7 +146,9 @@ struct CutTests {
                     if write.bytes.count > 24, count > 12, count < write.bytes.count - 12, count % 7 != 0 { continue }
                     try scratch.write(image, "cut.zec")
                     cuts += 1
-                    if try Self.judge(scratch.path("cut.zec"), write.truth, "seed \(seed), cut \(cuts)") { believed += 1 }
+                    if try Self.judge(scratch.path("cut.zec"), write.truth, "seed \(seed), cut \(cuts)") {
+                        believed += 1
+                    }
                 }
                 image[write.offset + write.bytes.count - 1] = write.bytes[write.bytes.count - 1]
             }

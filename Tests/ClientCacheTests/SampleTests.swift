@@ -108,7 +108,9 @@ struct SampleTests {
         #expect(survey.doubt != nil)
     }
 
-    @Test("damage of any byte is told or harmless, and nothing traps", arguments: rings + pairs.map { "two-file/\($0)-0.zec" })
+    @Test(
+        "damage of any byte is told or harmless, and nothing traps",
+        arguments: rings + pairs.map { "two-file/\($0)-0.zec" })
     func damage(_ name: String) throws {
         let scratch = try Scratch()
         let bytes = try SampleData.bytes("zeocache/" + name)

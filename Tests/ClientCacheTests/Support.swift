@@ -12,7 +12,9 @@ extension ObjectID {
 extension TransactionID {
     init(_ number: UInt64) { self.init(rawValue: number) }
     /// A tid as they are today, by a small number.
-    static func today(_ number: UInt64) -> TransactionID { TransactionID(rawValue: 0x040d_2700_0000_0000 + number << 20) }
+    static func today(_ number: UInt64) -> TransactionID {
+        TransactionID(rawValue: 0x040d_2700_0000_0000 + number << 20)
+    }
 }
 
 /// A directory that goes with the test.

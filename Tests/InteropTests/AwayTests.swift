@@ -44,7 +44,9 @@ struct AwayTests {
         }
     }
 
-    @Test("what was read is read on, with a cache file from the start, without one from then on", arguments: ServerKind.all)
+    @Test(
+        "what was read is read on, with a cache file from the start, without one from then on",
+        arguments: ServerKind.all)
     func readsOn(_ kind: ServerKind) throws {
         let server = try kind.serve()
         try server.client(Self.two)
@@ -198,7 +200,8 @@ struct AwayTests {
             let process = Process()
             process.executableURL = BuiltProgram.zeoshell.url
             process.arguments = [
-                "connect", "\(server.endpoint)", "--cache", path, "--cache-size", "64K", "-c", "ls -lR /", "-c", "ls -lR //",
+                "connect", "\(server.endpoint)", "--cache", path, "--cache-size", "64K", "-c", "ls -lR /", "-c",
+                "ls -lR //",
                 "-c", "ls -lR /site", "-c", "ls -lR /",
             ]
             process.standardOutput = FileHandle.nullDevice

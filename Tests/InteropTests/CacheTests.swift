@@ -126,7 +126,7 @@ struct CacheTests {
         let path = folder.appending(path: "c.zec").path
         guard
             case .opened(let file, _) = try CacheFile.open(
-                path, size: 8000, for: CacheSource(server: "db1:8800", storage: "1"))
+                path, size: 200_000, for: CacheSource(server: "db1:8800", storage: "1"))
         else { throw CancellationError() }
         file.adopt()
         var random = RandomNumbers(seed: 5)
@@ -137,7 +137,9 @@ struct CacheTests {
             let tid = TransactionID(rawValue: start + UInt64(step))
             file.invalidate(oid, in: tid)
             last[oid] = tid.rawValue
-            file.insert(Revision(data: Array(repeating: UInt8(step & 255), count: random.below(300)), serial: tid, next: nil), oid)
+            file.insert(
+                Revision(data: Array(repeating: UInt8(step & 255), count: random.below(300)), serial: tid, next: nil),
+                oid)
             file.move(to: tid)
             _ = file.revision(of: ObjectID(rawValue: UInt64(random.below(60))), at: tid)
         }
@@ -153,7 +155,7 @@ struct CacheTests {
             import sys, hashlib
             from binascii import hexlify
             from ZEO.cache import ClientCache
-            cache = ClientCache(sys.argv[1], 8000)
+            cache = ClientCache(sys.argv[1], 200000)
             if hasattr(cache, 'open'):
                 cache.open()
             def digits(b):
@@ -165,7 +167,9 @@ struct CacheTests {
                     r = cache.load(oid)
                 except TypeError:
                     r = cache.load(oid, '')
-                assert r[1] == tid
+                # ZODB 3.7 lists those that are no longer current, too.
+                if r is None or r[1] != tid:
+                    continue
                 lines.append(' '.join([digits(oid), digits(tid), hashlib.sha1(r[0]).hexdigest()]))
             print(digits(cache.getLastTid()))
             print('\\n'.join(sorted(lines)))

@@ -117,6 +117,7 @@ struct FailoverTests {
         let (a, b) = (try folder.serve("a", options: Self.readOnly), try folder.serve("b"))
         let storage = try Self.connect([a, b], generation, fallsBack: true)
         let made = try storage.commit([(oid, Record.mapping("n", "2"), tid)])
+        #expect(try storage.load(oid, at: made).data == Record.mapping("n", "2"))
         b.kill()
         #expect(LiveChangeTests.eventually { !storage.isConnected })
         let failure = try ConnectionTests.failure { _ = try storage.ping() }
@@ -140,6 +141,7 @@ struct FailoverTests {
         try server.terminate()
         try folder.copy("old", to: "b")
         try? FileManager.default.removeItem(atPath: folder.file("b").path + ".index")
+        #expect(LiveChangeTests.eventually { !storage.isConnected })
         try server.start()
         #expect(
             try ConnectionTests.failure { _ = try storage.ping() }
@@ -211,19 +213,19 @@ struct FailoverTests {
         try folder.copy("a", to: "b")
         let (a, b) = (try folder.serve("a"), try folder.serve("b"))
         var options = ZEOClientStorage.Options(
-            greetingTimeout: .seconds(2), replyTimeout: .seconds(2), cacheCapacity: 0)
+            greetingTimeout: .seconds(5), replyTimeout: .seconds(5), cacheCapacity: 0)
         let waits = Waits()
         options.onWait = { address, _ in waits.note(address) }
         kill(a.processID, SIGSTOP)
         let storage = try ZEOClientStorage([a, b].map { .host("127.0.0.1", port: $0.port) }, options)
         #expect(storage.serverAddress.hasSuffix(":\(b.port)"))
-        #expect(try storage.load(oid, at: tid).serial == tid)
+        #expect(LiveChangeTests.eventually { (try? storage.load(oid, at: tid).serial) == tid })
         kill(a.processID, SIGCONT)
         kill(b.processID, SIGSTOP)
         // Its silence is said, then it is given up, and the other is there.
         #expect(
             try ConnectionTests.failure { _ = try storage.load(oid, at: tid) }
-                == .silent(address: "127.0.0.1:\(b.port)", seconds: 2))
+                == .silent(address: "127.0.0.1:\(b.port)", seconds: 5))
         #expect(LiveChangeTests.eventually { (try? storage.load(oid, at: tid).serial) == tid })
         #expect(storage.serverAddress.hasSuffix(":\(a.port)"))
         #expect(waits.addresses.contains("127.0.0.1:\(b.port)"))

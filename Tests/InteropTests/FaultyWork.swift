@@ -78,7 +78,12 @@ final class FaultyWork {
     private var faulty: ZEOClientStorage?
     private var random: RandomNumbers
     private var counter = 0
-    private let waits = Mutex(0)
+    /// How often the client said that it waits, on whatever thread.
+    private final class Waits: Sendable {
+        let count = Mutex(0)
+    }
+
+    private let waits = Waits()
     private let objects: [ObjectID]
 
     init(_ server: AnyServer, seed: UInt64) throws {
@@ -101,7 +106,7 @@ final class FaultyWork {
         options.replyTimeout = .seconds(4)
         options.reconnectPatience = .seconds(2)
         options.cacheCapacity = cacheCapacity
-        options.onWait = { [waits] _, _ in waits.withLock { $0 += 1 } }
+        options.onWait = { [waits] _, _ in waits.count.withLock { $0 += 1 } }
     }
 
     var cacheCapacity = 1 << 20
@@ -147,11 +152,11 @@ final class FaultyWork {
     func run(_ steps: [Step]) throws {
         for step in steps {
             let hits = proxy.hits
-            let told = waits.withLock { $0 }
+            let told = waits.count.withLock { $0 }
             try run(step)
             tally.steps += 1
             tally.faults += proxy.hits - hits
-            tally.waits += waits.withLock { $0 } > told ? 1 : 0
+            tally.waits += waits.count.withLock { $0 } > told ? 1 : 0
         }
     }
 

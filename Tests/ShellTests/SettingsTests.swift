@@ -325,6 +325,14 @@ struct ConnectionWordTests {
         #expect(try home.settings().words(isServer: true, mayWrite: true) == [])
     }
 
+    @Test("what only servers have is said of a path when it is at the other end of a tunnel")
+    func tunnel() throws {
+        try home.write("services", "[far]\naddress = /run/far/zeo.sock\nssh = ops@far\n")
+        #expect(try NamedDatabases(home.environment).find("far").isServer)
+        let here = try NamedDatabases(home.environment).find("/run/far/zeo.sock")
+        #expect(!here.isServer)
+    }
+
     @Test("nothing is to be written where a zope.conf says so, and it is said where")
     func readOnly() throws {
         let conf = try home.write(

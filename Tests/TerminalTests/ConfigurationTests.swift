@@ -42,7 +42,7 @@ struct ConfigurationTests {
 
     @Test("what is set shapes answers, and options are stronger")
     func output() throws {
-        try with(["config": "output = json\n"]) { home in
+        try with(["config": "output = json\n"]) { home throws in
             #expect(try home.run(["get", Self.file, "/site/.title"]).output == "\"The Site\"\n")
             #expect(try home.run(["get", Self.file, "/site/.title", "-o", "plain"]).output == "The Site\n")
             let environment = ["ZEOSHELL_OUTPUT": "plain"]
@@ -54,7 +54,7 @@ struct ConfigurationTests {
 
     @Test("a configuration that is wrong is told with its line: exit code 2; help works all the same")
     func wrong() throws {
-        try with(["config": "\nout = json\n"]) { home in
+        try with(["config": "\nout = json\n"]) { home throws in
             let outcome = try home.run(["get", Self.file, "/site/.title"])
             #expect(outcome.status == 2)
             #expect(outcome.errors.contains("\(home.path("config")):2: unknown key 'out'"), "\(outcome.errors)")
@@ -65,7 +65,7 @@ struct ConfigurationTests {
 
     @Test("-C opens what a zope.conf names, in every way of saying it")
     func zopeConf() throws {
-        try with(["zope.conf": Self.zopeConf()]) { home in
+        try with(["zope.conf": Self.zopeConf()]) { home throws in
             let conf = home.path("zope.conf")
             for words in [
                 ["get", "-C", conf, "/site/.title"], ["get", "/site/.title", "-C", conf],
@@ -84,7 +84,7 @@ struct ConfigurationTests {
 
     @Test("an edit by -C is described without the file, as any other is")
     func edit() throws {
-        try with([:]) { home in
+        try with([:]) { home throws in
             let copy = home.url.appending(path: "Data.fs").path
             try FileManager.default.copyItem(atPath: Self.file, toPath: copy)
             try Self.zopeConf(copy).write(toFile: home.path("zope.conf"), atomically: true, encoding: .utf8)
@@ -102,7 +102,7 @@ struct ConfigurationTests {
             "zope.conf":
                 "<zodb_db main>\n<zeoclient>\nserver db1:8100\nusername zope\npassword geheim\nclient c1\n</zeoclient>\n</zodb_db>\n",
         ]
-        try with(files) { home in
+        try with(files) { home throws in
             let environment = ["ZEOSHELL_PASSWORD": "geheimer"]
             let all = try home.run(["config", "--show-origin"], environment: environment).output
             #expect(all.contains("timeout\t30\t\(home.path("config")):1\n"))
@@ -127,7 +127,7 @@ struct ConfigurationTests {
     @Test("services are listed by name, for people and for scripts")
     func services() throws {
         let services = "[prod]\naddress = db1:8800\nenv = production\n[dev]\naddress = localhost:1\nreadonly = never\n"
-        try with(["services": services]) { home in
+        try with(["services": services]) { home throws in
             #expect(try home.run(["services", "--fields", "name"]).output == "dev\nprod\n")
             let origin = home.path("services")
             #expect(
@@ -144,7 +144,7 @@ struct ConfigurationTests {
             "rc": "# mine\nset-option output json\n\nnonsense\npwd\n",
             "services": "[site]\naddress = \(Self.file)\ninit = cd /site\ninit = get .title\n",
         ]
-        try with(files) { home in
+        try with(files) { home throws in
             let shell = try Shell("site", environment: ["HOME": home.url.path], columns: 160)
             try shell.terminal.waitForLine("site /site FILE ›")
             let text = String(decoding: shell.terminal.transcript, as: UTF8.self)
@@ -163,7 +163,7 @@ struct ConfigurationTests {
 
     @Test("rc is not for -c and -f, unless --rc is said")
     func scripts() throws {
-        try with(["rc": "cd /site\n"]) { home in
+        try with(["rc": "cd /site\n"]) { home throws in
             #expect(try home.run(["connect", Self.file, "-c", "pwd"]).output == "/\n")
             #expect(try home.run(["connect", Self.file, "--rc", "-c", "pwd"]).output == "/site\n")
             #expect(try home.run(["connect", Self.file, "-f", "-"], input: "pwd\n").output == "/\n")
@@ -173,7 +173,7 @@ struct ConfigurationTests {
 
     @Test("an rc that cannot be read keeps nobody out")
     func unreadable() throws {
-        try with(["rc": "pwd\u{0}\n"]) { home in
+        try with(["rc": "pwd\u{0}\n"]) { home throws in
             let outcome = try home.run(["connect", Self.file, "--rc", "-c", "pwd"])
             #expect(outcome.status == 0)
             #expect(outcome.output == "/\n")

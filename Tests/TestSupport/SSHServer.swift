@@ -6,6 +6,7 @@ public final class SSHServer {
     public let folder: URL
     public let port: Int
     private var process: Process?
+    private let lifeline = Pipe()
 
     private static let program = "/usr/sbin/sshd"
 
@@ -62,10 +63,9 @@ public final class SSHServer {
     }
 
     deinit {
-        if let process, process.isRunning {
-            kill(process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
-        }
+        // The shell around it ends it then.
+        try? lifeline.fileHandleForWriting.close()
+        process?.waitUntilExit()
         try? FileManager.default.removeItem(at: folder)
     }
 
@@ -98,9 +98,12 @@ public final class SSHServer {
 
     private func start() throws {
         let process = Process()
-        process.executableURL = URL(filePath: Self.program)
-        process.arguments = ["-D", "-e", "-f", path("sshd.conf")]
-        process.standardInput = FileHandle.nullDevice
+        // Within a shell, which ends it when the test's process does, however that happens; and because sshd closes all
+        // files that it is given, which Foundation takes for the end of a process.
+        process.executableURL = URL(filePath: "/bin/sh")
+        let script = "'\(Self.program)' -D -e -f '\(path("sshd.conf"))' < /dev/null & read _; kill -9 $!"
+        process.arguments = ["-c", script]
+        process.standardInput = lifeline
         process.standardOutput = FileHandle.nullDevice
         try write("", to: "sshd.log")
         process.standardError = try FileHandle(forWritingTo: folder.appending(path: "sshd.log"))

@@ -170,14 +170,16 @@ public final class ZopeSite: ZopeInstance {
     /// Waits until Zope answers.
     /// - Parameters:
     ///   - file: a Data.fs with a Zope site in it; it is copied.
-    ///   - peer: what serves it; Zope itself is always `.zope5`.
+    ///   - peer: what serves it.
+    ///   - zope: the Zope: `.zope5` or `.zope213`.
     ///   - startsZope: with false only the ZEO server runs, until `start` is called.
     public init(
-        serving file: String, by peer: PythonPeer = .zope5, messagePack: Bool = false, startsZope: Bool = true
+        serving file: String, by peer: PythonPeer = .zope5, zope: PythonPeer = .zope5, messagePack: Bool = false,
+        startsZope: Bool = true
     ) throws {
         server = try PythonServer(peer, serving: ["1": file], messagePack: messagePack)
         guard case .port(let serverPort) = server.address else { throw PythonFailure(text: "no port") }
         try super.init(
-            in: server.folder.appending(path: "instance"), clientOf: serverPort, startsZope: startsZope)
+            in: server.folder.appending(path: "instance"), clientOf: serverPort, peer: zope, startsZope: startsZope)
     }
 }

@@ -141,17 +141,22 @@ struct BackupRestoreCommand: ShellCommand {
         options.blobDirectory = blobDirectory
         options.linksBlobs = linksBlobs
         options.watch = BackupWatch(interruption: session.interruption, progress: session.backupProgress)
-        let result: RestoreResult
-        do {
-            result = try Repository(directory).restore(to: output, options)
-        } catch StorageError.corrupt(let what, let error) {
-            var failure = ShellFailure(StorageError.corrupt(what, error))
-            failure.advice = "'backup verify' lists all that is damaged; an earlier state (--at) may be whole"
-            throw failure
-        }
+        let result = try restore(Repository(directory), options)
         let messages = self.messages(of: result)
         return Report(.documents(ArrayCursor([document(of: result)]), isList: false)) {
             Report.Conclusion(messages: messages, isNegative: !result.missingBlobs.isEmpty && blobDirectory != nil)
+        }
+    }
+
+    private func restore(_ repository: Repository, _ options: RestoreOptions) throws -> RestoreResult {
+        do {
+            return try repository.restore(to: output, options)
+        } catch {
+            var failure = ShellFailure(error)
+            if failure.code == "corrupt" {
+                failure.advice = "'backup verify' lists all that is damaged; an earlier state (--at) may be whole"
+            }
+            throw failure
         }
     }
 

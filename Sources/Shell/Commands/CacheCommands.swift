@@ -85,8 +85,10 @@ struct CacheClearCommand: ShellCommand {
             try CacheFile.clear(file)
         } catch .locked(let holder) {
             throw ShellFailure(
-                "locked", .environment, at: file, "a process has the cache open: \(holder)", advice: "end that client first")
+                "locked", .environment, at: file, "a process has the cache open: \(holder)",
+                advice: "end that client first")
         }
-        return Report(.result("\(file): emptied", [Report.Field("file", .text(file)), Report.Field("revisions", .integer(0))]))
+        return Report(
+            .result("\(file): emptied", [Report.Field("file", .text(file)), Report.Field("revisions", .integer(0))]))
     }
 }

@@ -12,7 +12,9 @@ struct CacheReports {
 
     typealias Field = Report.Field
 
-    init(_ survey: CacheSurvey, at interruption: Interruption) { (self.survey, self.interruption) = (survey, interruption) }
+    init(_ survey: CacheSurvey, at interruption: Interruption) {
+        (self.survey, self.interruption) = (survey, interruption)
+    }
 
     // MARK: One cache
 
@@ -29,7 +31,9 @@ struct CacheReports {
             Field("data_size", title: "data", .size(bytes)),
         ]
         if survey.place != nil { fields.append(Field("free", .size(survey.freeBytes))) }
-        if survey.deadRecords > 0 { fields.append(Field("dead_records", title: "dead records", .integer(survey.deadRecords))) }
+        if survey.deadRecords > 0 {
+            fields.append(Field("dead_records", title: "dead records", .integer(survey.deadRecords)))
+        }
         let versions = survey.entries.count { $0.version != nil }
         if versions > 0 { fields.append(Field("versions", title: "in versions", .integer(versions))) }
         fields.append(Field("last_tid", title: "last tid", survey.lastTransaction.map { .tid($0) } ?? .none))
@@ -157,7 +161,9 @@ struct CacheReports {
         }
         let rows = surveys.map { survey -> [Cell] in
             let state: Cell =
-                if let problem = survey.problems.first { .alert("damaged: \(problem.error)") } else if let doubt = survey.doubt {
+                if let problem = survey.problems.first {
+                    .alert("damaged: \(problem.error)")
+                } else if let doubt = survey.doubt {
                     .alert(doubt)
                 } else if let holder = survey.holder { .text("open in process \(holder)") } else { .text("sound") }
             return [

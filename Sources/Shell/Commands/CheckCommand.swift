@@ -12,7 +12,7 @@ struct CheckCommand: ShellCommand {
     static let failureCode: ExitCode? = .scriptStopped
     static let discussion = """
         Of a server: whether it answers, and how soon; its last transaction, its size and objects; clients, conflicts, and
-        how long the commit lock has been held, where the server tells. Of a Data.fs: whether its last transactions hold
+        how long the commit lock has been held, where the server tells, and by whom, where it is a zeoserver. Of a Data.fs: whether its last transactions hold
         together, what lies behind them, and the same figures; --backup DIR and --pack-… add the ages of the last backup and
         of the oldest transaction that no pack has seen (which reads the packed part of the file).
         One line as a Nagios plugin's, and its exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. --format openmetrics
@@ -183,7 +183,8 @@ struct CheckCommand: ShellCommand {
         if let since = figure("lock held since") {
             result.measure(
                 "lock_held_seconds", max(0, session.now() - since), .seconds, "commit lock held for",
-                lockWarning?.seconds ?? 60, lockCritical?.seconds ?? 300)
+                lockWarning?.seconds ?? 60, lockCritical?.seconds ?? 300,
+                suffix: ((try? session.storage) as? any ServerStorage)?.lockHolder.map { "by " + $0 })
         }
     }
 

@@ -78,20 +78,21 @@ struct DumpCommand: ShellCommand {
     ) throws {
         var writer = writer
         let progress = session.progress
-        do throws(StorageError) {
+        do {
             try storage.visitInOrder(
                 from: range.first, through: range.last, &writer, interruption: session.interruption
             ) { progress.update("dumping", $0, "records") }
-        } catch .corrupt(let place, let error) where storage is FileStorage {
+            try writer.finish()
+        } catch {
+            guard case .corrupt(let place, let reason) = error, storage is FileStorage else { throw error }
             // What lies behind the damage is found by a survey of the whole file.
             var readable = try ReadableTransactions(ofFileAt: storage.name, interruption: session.interruption)
             let (complete, excluded) = writer.dropTransaction()
             try readable.visit(
                 from: range.first, through: range.last, droppingFirst: complete, excluding: excluded, &writer)
             try writer.finish()
-            throw Self.loss(readable, place, "\(error)")
+            throw Self.loss(readable, place, "\(reason)")
         }
-        try writer.finish()
     }
 
     private static func loss(_ readable: ReadableTransactions, _ place: String, _ what: String) -> ShellFailure {

@@ -47,42 +47,6 @@ struct InfoCommand: ShellCommand {
     }
 }
 
-struct PingCommand: ShellCommand {
-    static let name = "ping"
-    static let summary = "one round trip to the server, timed"
-    static let synopsis = "[--count N]"
-    static let group = CommandGroup.server
-    static let examples = [CommandExample("ping --count 5", "five round trips")]
-
-    @Option(help: ArgumentHelp("How many round trips (1).", valueName: "n")) var count = 1
-
-    func validate() throws {
-        if !(1...1_000_000).contains(count) { throw ValidationError("--count takes a number from 1 up") }
-    }
-
-    func run(in session: Session) throws -> Report {
-        let storage = try session.storage(as: (any RemoteStorage).self, to: "be pinged: it is no server")
-        var left = count
-        var number = 0
-        let name = storage.name
-        let rows = ClosureCursor<[Cell]> { () throws(StorageError) in
-            guard left > 0 else { return nil }
-            left -= 1
-            number += 1
-            try session.interruption.check()
-            let time = try storage.ping().components
-            return [
-                .text(name), .integer(number), .seconds(Double(time.seconds) + Double(time.attoseconds) / 1e18),
-            ]
-        }
-        let columns = [
-            Report.Column("server"), Report.Column("number", visibility: .detail),
-            Report.Column("seconds", title: "time"),
-        ]
-        return Report(.table(Report.Table(columns, rows, total: count)))
-    }
-}
-
 struct RefreshCommand: ShellCommand {
     static let name = "refresh"
     static let summary = "look at what is newest; return from the past"

@@ -133,7 +133,7 @@ struct SetOptionCommand: ShellCommand {
 struct ConnectCommand: ShellCommand {
     static let name = "connect"
     static let aliases = ["open"]
-    static let summary = "open a storage: HOST:PORT, a socket, a Data.fs, a URI, a service"
+    static let summary = "open a storage: HOST:PORT, a socket, a Data.fs, a URI"
     static let synopsis = "ADDRESS | -C FILE"
     static let group = CommandGroup.shell
     static let scope = CommandScope.sessionOnly
@@ -149,6 +149,7 @@ struct ConnectCommand: ShellCommand {
     static let operands: [OperandKind] = [.address]
     static let examples = [
         CommandExample("connect db1:8800", "a ZEO server"),
+        CommandExample("connect db1:8800,db2:8800", "the first of several servers that will do"),
         CommandExample("connect /srv/zope/Data.fs", "a file, for reading"),
         CommandExample("connect 'zeo://db1:8800?storage=main'", "one of a server's storages, by name"),
         CommandExample("connect -C /srv/zope/etc/zope.conf", "what a Zope site uses: 'help services' tells more"),

@@ -112,7 +112,10 @@ private final class ObjectTree {
             isUnknown = facts.problem?.isUnknown ?? false
             if !isBroken { kind = facts.kind }
         }
-        if isBroken { kind = ([isUnknown ? "? not in the cache" : "missing or damaged", kind] as [String]).joined(separator: kind.isEmpty ? "" : ": ") }
+        if isBroken {
+            kind = ([isUnknown ? "? not in the cache" : "missing or damaged", kind] as [String]).joined(
+                separator: kind.isEmpty ? "" : ": ")
+        }
         if isRepeated { kind += kind.isEmpty ? "as above" : ", as above" }
         return [
             .text(label), isBroken ? .alert(kind) : kind.isEmpty ? .none : .text(kind), .text(place.description),

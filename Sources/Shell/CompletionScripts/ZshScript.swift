@@ -56,7 +56,6 @@ enum ZshScript {
         }
 
         _zeoshell() {
-            emulate -L zsh
             local REPLY word option='' command='' value=${words[CURRENT]}
             local -a reply
             local -i operands=0 configured=0 ended=0 i
@@ -71,7 +70,7 @@ enum ZshScript {
                 elif [[ -z $command ]] && ((i < CURRENT - 1)) && (( ${__zeoshell_pairs[(Ie)$word ${words[i + 1]}]} )); then
                     command="$word ${words[i + 1]}"
                     ((i++))
-                elif [[ -z $command ]] && (( ${${__zeoshell_commands%%:*}[(Ie)$word]} )); then
+                elif [[ -z $command ]] && (( ${__zeoshell_commands[(I)${(b)word}:*]} )); then
                     command=$word
                 else
                     ((operands++))

@@ -24,7 +24,8 @@ extension Session {
         let destination = try? NamedDatabases(environment).find(text)
         let settings = try EffectiveSettings(environment, words: typed, destination: destination)
         setUp = SetUp(text: text, settings: settings)
-        let set = settings.words(isServer: destination?.isServer ?? true, mayWrite: destination?.mayWrite ?? true)
+        let isServer = destination?.isServer ?? true || settings.layers[0].text("ssh") != nil
+        let set = settings.words(isServer: isServer, mayWrite: destination?.mayWrite ?? true)
         guard !set.isEmpty else { return ConnectionWords(typed: typed, all: typed) }
         do {
             _ = try read(set + typed)

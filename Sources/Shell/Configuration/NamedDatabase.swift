@@ -23,7 +23,8 @@ struct NamedDatabase {
     /// A server, as far as the text tells.
     var isServer: Bool {
         if case .backup = address.location { return false }
-        return address.dataFile == nil
+        // At the other end of a tunnel a path is a socket.
+        return address.dataFile == nil || layers.contains { $0.text("ssh") != nil }
     }
 
     /// - Throws: `ShellFailure` when it is said somewhere that nothing is to be written.

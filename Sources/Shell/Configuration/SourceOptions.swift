@@ -7,7 +7,7 @@ internal import Storages
 /// is no address then. They are declared all the same, for help and completion, and so that half of them is an error.
 struct SourceOptions: ParsableArguments {
     @Option(
-        name: [.customShort("C"), .customLong("configure")],
+        name: [.customShort("C", allowingJoined: true), .customLong("configure")],
         help: ArgumentHelp("Instead of an address: a zope.conf or zeo.conf that names the database.", valueName: "file")
     )
     var configuration: String?
@@ -55,8 +55,12 @@ struct SourceOptions: ParsableArguments {
             default: rest.append(word)
             }
         }
-        guard let address = try SourceOptions.parse(taken).address else { return nil }
-        return (address.text, rest + words.dropFirst(options.count))
+        do {
+            guard let address = try SourceOptions.parse(taken).address else { return nil }
+            return (address.text, rest + words.dropFirst(options.count))
+        } catch {
+            throw ShellFailure.usage(SourceOptions.message(for: error), advice: "-C FILE, and --db NAME if need be")
+        }
     }
 
     private static func isConfiguration(_ word: String) -> Bool {

@@ -89,7 +89,7 @@ enum HelpText {
         }
         lines += [
             "", "!CMD runs a command of the system; CMD | CMD pipes to one; > FILE writes to a file.",
-            "help CMD explains a command; topics: help \(HelpTopic.allCases.map(\.rawValue).joined(separator: ", "))",
+            "help CMD explains a command; topics: \(HelpTopic.allCases.map(\.rawValue).joined(separator: ", "))",
         ]
         return lines.joined(separator: "\n")
     }

@@ -21,7 +21,8 @@ extension Session {
 
     private func text(_ absence: Absence) -> String {
         let zone: LocalTime = settings.usesUTC ? .utc : .system
-        return "the server is away since \(TimeText.short(absence.since, zone)) (\(absence.why)): what has been read before is shown "
+        return
+            "the server is away since \(TimeText.short(absence.since, zone)) (\(absence.why)): what has been read before is shown "
             + "as of \(TimeText.short(snapshot, zone)); what has not is marked '?'; what is staged waits"
     }
 }

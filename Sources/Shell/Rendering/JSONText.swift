@@ -10,6 +10,8 @@ public enum JSONText {
     }
 
     /// `{"a":1,"b":"x"}` from names and values already in JSON.
+    static func array(_ values: [String]) -> String { "[" + values.joined(separator: ",") + "]" }
+
     public static func object(_ members: [(name: String, value: String)]) -> String {
         "{" + members.map { string($0.name) + ":" + $0.value }.joined(separator: ",") + "}"
     }

@@ -59,6 +59,7 @@ public struct Rendering: Sendable {
             try PlainRenderer(isRaw: false, isTerminal: isTerminal).row([.text(line)], to: output)
         case .detailed(let fields, let name, let table): return try write(fields, name, table, to: output)
         case .documents(let documents, let isList): try write(documents, isList: isList, to: output)
+        case .liveDocuments(let documents): try writeLive(documents, to: output)
         case .values(let values, let isList): try write(values, isList: isList, to: output)
         case .bytes(let bytes):
             try write(to: output) { write in while let chunk = try bytes.next() { try write(chunk) } }
@@ -88,10 +89,11 @@ extension Rendering {
                 CompactRenderer(column: index, rendering: self)
             } else {
                 switch format {
-                case .table: TableRenderer(columns: columns, rendering: self)
+                case .table: TableRenderer(columns: columns, rendering: self, isLive: table.isLive)
                 case .plain, .raw: PlainRenderer(isRaw: format == .raw && !isTerminal, isTerminal: isTerminal)
                 case .tsv: TSVRenderer(columns: columns, isTerminal: isTerminal)
                 case .csv: CSVRenderer(columns: columns, isTerminal: isTerminal)
+                case .json where table.isLive: JSONLinesRenderer(columns: columns)
                 case .json: JSONRenderer(columns: columns)
                 case .jsonl: JSONLinesRenderer(columns: columns)
                 case .vertical: VerticalRenderer(columns: columns, rendering: self)
@@ -101,13 +103,15 @@ extension Rendering {
         var count = 0
         var omission = Omission.none
         do {
-            while let row = try table.rows.next() {
+            // The next one may be long in coming.
+            while !(table.isLive && count == limit), let row = try table.rows.next() {
                 if let limit, count == limit {
                     omission = table.total.map { .rows(max(1, $0 - count)) } ?? .someRows
                     break
                 }
                 count += 1
                 try renderer.row(shown.map { $0 < row.count ? row[$0] : .none }, to: output)
+                if table.isLive { try output.flush() }
             }
         } catch {
             // What was found before the error is shown, and JSON stays JSON.
@@ -182,6 +186,17 @@ extension Rendering {
             case .raw, .plain, .table, .vertical: try writeForPeople(document, isList: isList, count: count, to: output)
             }
             count += 1
+        }
+    }
+
+    private func writeLive(_ documents: any Cursor<Report.Document>, to output: Output) throws {
+        var count = 0
+        while limit.map({ count < $0 }) ?? true, let document = try documents.next() {
+            count += 1
+            var rendering = self
+            if format == .json { rendering.format = .jsonl }
+            try rendering.write(ArrayCursor([document]), isList: false, to: output)
+            try output.flush()
         }
     }
 

@@ -8,15 +8,18 @@ struct TableRenderer: RowRenderer {
     private var sample: [[Cell]] = []
     private var widths: [Int]?
     private var alignsRight: [Bool] = []
+    private let isLive: Bool
     private let start = ContinuousClock.now
 
     private static let sampleSize = 200
     private static let sampleTime = Duration.milliseconds(300)
     private static let gap = "  "
 
-    init(columns: [Report.Column], rendering: Rendering) {
+    /// - Parameter isLive: rows are shown as they come; the room is shared out before it is known what for.
+    init(columns: [Report.Column], rendering: Rendering, isLive: Bool = false) {
         self.columns = columns
         self.rendering = rendering
+        self.isLive = isLive
         text = CellText(isForPeople: true, zone: rendering.zone)
     }
 
@@ -26,7 +29,9 @@ struct TableRenderer: RowRenderer {
             return
         }
         sample.append(row)
-        if sample.count >= Self.sampleSize || start.duration(to: .now) > Self.sampleTime { try settle(output) }
+        if isLive || sample.count >= Self.sampleSize || start.duration(to: .now) > Self.sampleTime {
+            try settle(output)
+        }
     }
 
     mutating func end(_ output: Output) throws {
@@ -42,12 +47,22 @@ struct TableRenderer: RowRenderer {
             let cells = sample.map { $0[column] }.filter { $0 != .none }
             return !cells.isEmpty && cells.allSatisfy(CellText.isNumeric)
         }
+        if isLive { share(&widths) }
         if rendering.isTerminal, !rendering.isWide { fit(&widths) }
         self.widths = widths
         let header = columns.indices.map { pad(columns[$0].title, $0, widths, .heading) }
         try output.write(trimmed(header.joined(separator: Self.gap)) + "\n")
         for row in sample { try write(row, widths, to: output) }
         sample = []
+    }
+
+    /// Gives the flexible columns equal parts of what the others leave.
+    private func share(_ widths: inout [Int]) {
+        let flexible = columns.indices.filter { columns[$0].isFlexible }
+        guard !flexible.isEmpty else { return }
+        let fixed = columns.indices.filter { !columns[$0].isFlexible }.reduce(0) { $0 + widths[$1] }
+        let left = rendering.width - fixed - Self.gap.count * max(0, columns.count - 1)
+        for column in flexible { widths[column] = max(8, left / flexible.count) }
     }
 
     /// Takes room from the widest of the flexible columns, then of the others, until the line fits.

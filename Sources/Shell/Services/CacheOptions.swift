@@ -14,7 +14,7 @@ struct CacheOptions: ParsableArguments {
 
     @Option(
         name: .customLong("cache-size"),
-        help: ArgumentHelp("How large that file is (20M); another size than before changes it.", valueName: "size"))
+        help: ArgumentHelp("How large that file is to be (as it is; a new one 20M).", valueName: "size"))
     var size: ByteCount?
 
     func validate() throws {
@@ -24,6 +24,6 @@ struct CacheOptions: ParsableArguments {
 
     /// What the options say.
     var settings: CacheSettings? {
-        file.map { CacheSettings(file: $0, size: size?.bytes ?? CacheSettings.defaultSize) }
+        file.map { CacheSettings(file: $0, size: size?.bytes) }
     }
 }

@@ -14,7 +14,8 @@ extension ShellFailure {
         case .wrongPassword: advice = "type it again; whoever keeps the server can give you a new one: zeoserver passwd"
         case .refused:
             advice =
-                "the <role> sections or logins of its configuration decide, and its log says who was refused and why"
+                "--username NAME, if it has logins; else the <role> sections of its configuration decide, and its log says "
+                + "who was refused and why"
         case .unproven: advice = "try again; if it happens again, do not trust the network in between"
         }
         switch failure {

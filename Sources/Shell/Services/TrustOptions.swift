@@ -164,7 +164,7 @@ extension StorageAddress {
     /// Whether a server may be there: of a path that is none of this machine's sockets, only at the other end of a tunnel.
     fileprivate func mayBeServer(through tunnel: String?) -> Bool {
         switch location {
-        case .server, .socket: true
+        case .server, .servers, .socket: true
         case .path: dataFile == nil || tunnel != nil
         case .file, .backup: false
         }

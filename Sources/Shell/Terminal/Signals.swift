@@ -22,6 +22,9 @@ public final class Signals: EditorEventSource {
         let alarmRang = Atomic(false)
         /// Ctrl-C once more ends the program: nobody is at a prompt.
         let endsAtSecondInterrupt = Atomic(false)
+        /// Whether a screen of ours is shown, and the terminal's modes from before.
+        let hasScreen = Atomic(false)
+        nonisolated(unsafe) let modes = UnsafeMutablePointer<termios>.allocate(capacity: 1)
     }
 
     private static let state = State()
@@ -86,7 +89,10 @@ public final class Signals: EditorEventSource {
         let saved = errno
         switch number {
         case SIGINT:
-            if state.interruption.isRaised, state.endsAtSecondInterrupt.load(ordering: .relaxed) { _exit(130) }
+            if state.interruption.isRaised, state.endsAtSecondInterrupt.load(ordering: .relaxed) {
+                screenEnds()
+                _exit(130)
+            }
             state.interruption.raise()
             note(interruptBit)
         case SIGTERM, SIGHUP:
@@ -112,6 +118,22 @@ public final class Signals: EditorEventSource {
         state.pending.bitwiseOr(bit, ordering: .relaxed)
         var byte: UInt8 = 0
         _ = systemWrite(state.pipe.load(ordering: .relaxed), &byte, 1)
+    }
+
+    // MARK: The screen
+
+    /// A screen of ours takes over a terminal with these modes.
+    static func screenBegins(_ modes: termios) {
+        state.modes.initialize(to: modes)
+        state.hasScreen.store(true, ordering: .sequentiallyConsistent)
+    }
+
+    /// The screen that was there before comes back, the cursor and the modes with it. Also called by a handler.
+    static func screenEnds() {
+        guard state.hasScreen.exchange(false, ordering: .sequentiallyConsistent) else { return }
+        let text: StaticString = "\u{1b}[H\u{1b}[J\u{1b}[?25h\u{1b}[?1049l"
+        _ = systemWrite(1, text.utf8Start, text.utf8CodeUnitCount)
+        tcsetattr(0, TCSANOW, state.modes)
     }
 
     // MARK: Events for the editor

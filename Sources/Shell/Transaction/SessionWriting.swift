@@ -42,6 +42,12 @@ extension Session {
                 advice: "'refresh' returns to the present; 'cp' and 'revert' bring back what was")
         }
         guard isWritable else {
+            if let server = (try? storage) as? any FailoverStorage, server.awaitsWritableServer {
+                throw ShellFailure(
+                    "read-only", .refused, at: server.serverAddress,
+                    "this server lets nobody write; one that does is being looked for",
+                    advice: "staged edits stay; try again when it is said to be there")
+            }
             throw ShellFailure(.readOnly(databaseName), at: databaseName)
         }
     }

@@ -58,6 +58,11 @@ public struct ClientFigures: Hashable, Sendable {
     public var isReadOnly: Bool
     public var hasTransaction: Bool
     public var commit: Commit
+    /// By its login or its certificate.
+    public var user: String?
+    // Since it connected.
+    public var loads = 0
+    public var commits = 0
 }
 
 /// All of it at one moment.

@@ -45,7 +45,8 @@ extension ClientHandler {
         return ClientFigures(
             number: id.number, label: label, address: peer, dialect: connection.dialect.map { "\($0)" },
             storage: served?.name, age: max(0, time - connectedSince), bytesWaiting: waitingBytes,
-            isReadOnly: isReadOnly, hasTransaction: transaction != nil, commit: commit)
+            isReadOnly: isReadOnly, hasTransaction: transaction != nil, commit: commit,
+            user: identity.user ?? identity.certificate.map { "\($0)" }, loads: notedLoads + loads, commits: commits)
     }
 }
 

@@ -99,11 +99,15 @@ public protocol RemoteStorage: Storage {
     var isConnected: Bool { get }
     /// One round trip; how long it took.
     func ping() throws(StorageError) -> Duration
+    /// The same, given up after so long.
+    /// - Throws: `connection(.silent)` when no answer came in time.
+    func ping(within limit: Duration?) throws(StorageError) -> Duration
     /// What a person ought to know of the connection, in sentences.
     var remarks: [String] { get }
 }
 
 extension RemoteStorage {
+    public func ping(within limit: Duration?) throws(StorageError) -> Duration { try ping() }
     public var remarks: [String] { [] }
 }
 

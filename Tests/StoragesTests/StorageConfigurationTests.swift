@@ -67,7 +67,7 @@ struct StorageConfigurationTests {
         #expect(storage.place == .file("\(root)/var/Data.fs"))
         #expect(storage.settings.isEmpty)
         let temporary = try failure("zope-2.7.conf", "temporary")
-        #expect(temporary.text.hasSuffix("zope-2.7.conf:34"))
+        #expect(temporary.text.hasSuffix("zope-2.7.conf:31"))
         #expect(temporary.problem.contains("in the memory of the process"))
     }
 
@@ -213,7 +213,8 @@ struct StorageConfigurationTests {
             ("", ".conf", "no database"),
             ("<zeo>\naddress db1\n</zeo>\n<filestorage>\npath /a\n</filestorage>\n", ":2", "no port"),
             ("%include wrong.conf\n", ":1", "leads back"),
-            ("\u{0}", ".conf:1", ""),
+            // To ZConfig a key like others.
+            ("\u{0}", ".conf", "no database"),
         ])
     func wrong(text: String, place: String, problem: String) throws {
         let path = try site.file("wrong.conf", text)

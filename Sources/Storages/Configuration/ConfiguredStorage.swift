@@ -49,8 +49,8 @@ public struct ConfiguredSetting: Hashable, Sendable {
 public struct ConfiguredDatabase: Hashable, Sendable {
     public enum Content: Hashable, Sendable {
         case storage(ConfiguredStorage)
-        /// Why it cannot be opened, and what to do about it.
-        case unsupported(String, advice: String)
+        /// Why it cannot be opened, the line of the storage, and what to do about it.
+        case unsupported(AddressError)
     }
 
     /// Lower-cased, as ZConfig has it; `main` or `1` where the section has none.
@@ -58,6 +58,4 @@ public struct ConfiguredDatabase: Hashable, Sendable {
     /// Where Zope shows it: `/`, `/temp_folder`.
     public var mountPoints: [String] = []
     public var content: Content
-    /// Where its section starts: `etc/zope.conf:12`
-    public var place: String
 }

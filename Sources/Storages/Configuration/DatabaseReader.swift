@@ -27,8 +27,7 @@ struct DatabaseReader {
         var databases: [ConfiguredDatabase] = []
         for section in root.sections where storages.isStorage(section) {
             databases.append(
-                ConfiguredDatabase(
-                    name: section.name ?? "1", content: try storages.content(section), place: "\(section.location)"))
+                ConfiguredDatabase(name: section.name ?? "1", content: try storages.content(section)))
         }
         return databases
     }
@@ -48,8 +47,7 @@ struct DatabaseReader {
                 "\(section.sections[1].location)", "a second storage in <\(section.type)>",
                 advice: "the first is at \(section.sections[0].location)")
         }
-        return ConfiguredDatabase(
-            name: section.name ?? "main", mountPoints: mounts, content: content, place: keys.place)
+        return ConfiguredDatabase(name: section.name ?? "main", mountPoints: mounts, content: content)
     }
 }
 
@@ -76,7 +74,7 @@ struct ServerReader {
             var storage = server
             let name = section.name ?? "1"
             storage.set("storage", name, at: "\(section.location)")
-            return ConfiguredDatabase(name: name, content: .storage(storage), place: "\(section.location)")
+            return ConfiguredDatabase(name: name, content: .storage(storage))
         }
     }
 

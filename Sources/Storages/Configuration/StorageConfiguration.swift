@@ -83,7 +83,7 @@ extension ConfigurationAddress {
         let found = try StorageConfiguration(path, isOffline: isOffline, variable: variable).database(database)
         switch found.content {
         case .storage(let storage): return (found, storage)
-        case .unsupported(let why, let advice): throw AddressError(found.place, why, advice: advice)
+        case .unsupported(let error): throw error
         }
     }
 }

@@ -50,8 +50,14 @@ struct StorageSectionReader {
                     "storages of this kind are not known here",
                     "the Data.fs or the server behind it can be opened by its address"
                 )
-            return .unsupported("<\(section.type)>: \(why)", advice: advice)
+            return unsupported(section, why, advice: advice)
         }
+    }
+
+    private func unsupported(
+        _ section: ConfigurationSection, _ why: String, advice: String
+    ) -> ConfiguredDatabase.Content {
+        .unsupported(AddressError("\(section.location)", "<\(section.type)>: \(why)", advice: advice))
     }
 
     /// What is in a storage that lies around another.
@@ -84,13 +90,13 @@ struct StorageSectionReader {
         let changes = section.sections.first { $0.name == "changes" }
         let bases = section.sections.filter { $0.name != "changes" }
         if let changes, !["mappingstorage", "temporarystorage"].contains(changes.type) {
-            return .unsupported(
-                "<demostorage>: its changes are kept in a storage of their own, and zeoshell cannot lay one over the other",
+            return unsupported(
+                section,
+                "its changes are kept in a storage of their own, and zeoshell cannot lay one over the other",
                 advice: "open what lies below by its address, with --overlay")
         }
         guard let base = bases.first else {
-            return .unsupported(
-                "<demostorage>: without a base it is in memory alone", advice: "there is nothing to open")
+            return unsupported(section, "without a base it is in memory alone", advice: "there is nothing to open")
         }
         guard bases.count == 1 else {
             throw AddressError(

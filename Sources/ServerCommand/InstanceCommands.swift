@@ -229,7 +229,8 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         let (path, settings) = try options.settings()
-        var serving = ServingOptions()
+        // Parsed, for its options have their values from the parser alone.
+        var serving = try ServingOptions.parse([])
         serving.configuration = path
         throw ExitCode(ServerRun(settings, serving).run())
     }

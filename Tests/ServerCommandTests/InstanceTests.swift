@@ -45,6 +45,18 @@ struct InstanceTests {
         #expect(!FileManager.default.fileExists(atPath: "\(home)/var/ZEO.pid"))
     }
 
+    @Test("serves in the foreground until it is told to end")
+    func foreground() throws {
+        #expect(try zeoserver("init", home, "127.0.0.1:\(port)").status == 0)
+        let arguments = ["run", "-C", configuration]
+        let running = Background { try BuiltProgram.zeoserver.run(arguments) }
+        let end = Date(timeIntervalSinceNow: 60)
+        while !PlainExchange.isListening(port: port), Date() < end { usleep(20_000) }
+        #expect(try zeoserver("stop", "-C", configuration).output == "stopped\n")
+        let outcome = try running.result()
+        #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+
     @Test("keeps what is there when it is made again")
     func twice() throws {
         #expect(try zeoserver("init", home).status == 0)

@@ -81,6 +81,8 @@ public final class Session {
     var destination: NamedDatabase?
     /// What holds for the database that is open; nil before anything was opened by words.
     var setUp: SetUp?
+    /// The same of the one that was asked for last, whether or not it could be opened.
+    var asked: SetUp?
     /// The words of the one command.
     var typedWords: [String] = []
     /// The line being run: as typed, and taken apart.

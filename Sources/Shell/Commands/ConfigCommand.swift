@@ -26,21 +26,21 @@ struct ConfigCommand: ShellCommand {
     @OptionGroup(title: "Connection options") var connection: ConnectionOptions
 
     func run(in session: Session) throws -> Report {
-        let text = connection.source.address?.text ?? target
-        var remarks: [String] = []
-        var rows: [[Cell]] = []
+        let named = connection.source.address?.text ?? target
+        let destination: NamedDatabase?
         let settings: EffectiveSettings
-        if text == nil, let setUp = session.setUp {
-            settings = setUp.settings
+        if named == nil, let setUp = session.setUp {
+            (destination, settings) = (session.destination, setUp.settings)
         } else {
-            let destination = try text.map { try NamedDatabases(session.environment).find($0) }
+            destination = try named.map { try NamedDatabases(session.environment).find($0) }
             settings = try EffectiveSettings(session.environment, words: session.typedWords, destination: destination)
-            if let destination {
-                rows.append(row("address", destination.address.description, text ?? ""))
-                if let place = destination.readOnlyAt { rows.append(row("read-only", "always", place)) }
-                remarks = destination.remarks
-            }
         }
+        var rows: [[Cell]] = []
+        if let destination {
+            rows.append(row("address", destination.address.description, named ?? session.setUp?.text ?? ""))
+            if let place = destination.readOnlyAt { rows.append(row("read-only", "always", place)) }
+        }
+        let remarks = destination?.remarks ?? []
         for setting in Setting.all {
             let value = settings.value(setting)
             guard setting.kind != .secret || value != nil else { continue }

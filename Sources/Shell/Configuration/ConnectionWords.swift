@@ -23,7 +23,7 @@ extension Session {
         // What is no address is told when it is to be opened.
         let destination = try? NamedDatabases(environment).find(text)
         let settings = try EffectiveSettings(environment, words: typed, destination: destination)
-        setUp = SetUp(text: text, settings: settings)
+        asked = SetUp(text: text, settings: settings)
         let isServer = destination?.isServer ?? true || settings.layers[0].text("ssh") != nil
         let set = settings.words(isServer: isServer, mayWrite: destination?.mayWrite ?? true)
         guard !set.isEmpty else { return ConnectionWords(typed: typed, all: typed) }
@@ -54,9 +54,9 @@ extension Session {
     /// - Throws: `ShellFailure` for a file or a variable that is wrong.
     func takeSettings() throws { settings.apply(try EffectiveSettings(environment)) }
 
-    /// What holds for the database that is open.
+    /// What holds for a database.
     struct SetUp {
-        /// What it was opened by: a service, an address.
+        /// What it is called by: a service, an address.
         var text: String
         var settings: EffectiveSettings
     }

@@ -100,7 +100,7 @@ extension Session {
         } catch  where found.service?.name == text {
             throw ShellFailure(error, at: text)
         }
-        destination = found
+        (destination, setUp) = (found, asked)
     }
 
     /// Takes note of what a text names, and opens nothing: `openAimed` does, if anybody wants it.
@@ -113,7 +113,7 @@ extension Session {
         _ text: String, _ connection: ConnectionOptions
     ) throws -> (NamedDatabase, OpeningOptions) {
         var options = connection.opening(environment)
-        options.login = Self.login(setUp?.settings)
+        options.login = Self.login(asked?.settings)
         let destinations = try NamedDatabases(environment)
         var found = try destinations.find(text)
         if !found.isNamed {

@@ -1,7 +1,8 @@
 """blame_judge.py FILE SEED: writes a random history; prints which transaction last changed what.
 
 The root's item "tree" is an OOBTree that grows until its buckets and nodes have split, "thing" a mapping with plain
-values, a text of many lines under "text", and a list under "list". Every value that is set is a new one.
+values, a text of lines under "text", and a list under "list". Every value that is set is a new one. The text keeps at
+least two lines: one of a single line is a value like others.
 """
 from __future__ import print_function
 
@@ -56,10 +57,10 @@ def change_thing():
         entries[name] = None
 
 
-def change_sequence(sequence, make):
+def change_sequence(sequence, make, least=0):
     for _ in range(pick.randrange(1, 4)):
         choice = pick.randrange(4)
-        if choice == 0 and sequence:
+        if choice == 0 and len(sequence) > least:
             del sequence[pick.randrange(len(sequence))]
         elif choice == 1 and sequence:
             sequence[pick.randrange(len(sequence))] = [make(), None]
@@ -73,7 +74,7 @@ for step in range(60):
     if pick.randrange(2):
         change_thing()
     if pick.randrange(3):
-        change_sequence(lines, lambda: 'line %d' % new())
+        change_sequence(lines, lambda: 'line %d' % new(), least=2)
         thing['text'] = '\n'.join(line for line, _ in lines) + '\n'
     if pick.randrange(3) == 0:
         change_sequence(items, lambda: new())

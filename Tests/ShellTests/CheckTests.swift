@@ -62,6 +62,8 @@ struct CheckTests {
         try Data(bytes).write(to: file)
         _ = try run("check", file.path, status: 0)
         try Data(bytes.prefix(4)).write(to: file)
+        #expect(try run("check", file.path, status: 2).output.contains("the .index knows \(bytes.count) bytes"))
+        try FileManager.default.removeItem(at: index)
         #expect(try run("check", file.path, status: 1).output.contains("the database is empty"))
         try Data().write(to: file)
         #expect(try run("check", file.path, status: 2).output.contains("0 bytes"))

@@ -8,7 +8,7 @@ private final class Night {
     let program = BuiltProgram.zeoshell
 
     init() throws {
-        for name in ["var/lib/zeo", "var/lib/zeoshell", "var/log/zeo"] {
+        for name in ["var/lib/zeo", "var/lib/zeoshell", "var/log/zeo", "var/backups/zeo"] {
             try FileManager.default.createDirectory(
                 at: folder.appending(path: name), withIntermediateDirectories: true)
         }

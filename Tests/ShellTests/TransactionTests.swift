@@ -225,6 +225,18 @@ struct TransactionTests {
         #expect(desk.session.ageOfEdits() != nil)
     }
 
+    @Test("what others commit before the first look at an object does not get between a session and its edits")
+    func firstLook() throws {
+        let desk = try Desk()
+        let tid = desk.session.snapshot
+        try Desk.commit([2: Desk.thing("theirs")], to: desk.database)
+        #expect(desk.run("set //a/.title 'mine'").code == .done)
+        #expect(desk.session.snapshot == tid)
+        #expect(desk.run("get //b/.title").output == "second\n")
+        #expect(desk.run("commit -y").code == .done)
+        #expect(try desk.titles() == ["mine", "theirs"])
+    }
+
     @Test("an object that others changed meanwhile shows in prompt, status and commit: which, who, when")
     func conflict() throws {
         let desk = try Desk()

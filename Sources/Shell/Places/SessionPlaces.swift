@@ -19,7 +19,9 @@ extension Session {
             if let openWorkspace {
                 workspace = openWorkspace
             } else {
-                workspace = try Workspace(storage, at: at, interruption: interruption)
+                workspace = try Workspace(storage, interruption: interruption)
+                // Others may have committed since the session last looked: edits are made on what it looks at.
+                try workspace.move(to: snapshot)
                 openWorkspace = workspace
             }
             workspace.at = at

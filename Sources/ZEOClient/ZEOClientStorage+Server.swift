@@ -10,24 +10,31 @@ extension ZEOClientStorage: ServerStorage {
     public func ping(within limit: Duration?) throws(StorageError) -> Duration {
         let clock = ContinuousClock()
         let start = clock.now
-        let pending = request(.ping) { [weak self] value throws(MalformedReply) in
+        try ask(.ping, within: limit) { [weak self] value throws(MalformedReply) in
             // Before generation 5 nobody is told of a commit of new objects alone: the answer is the last tid.
             guard let self, let server = self.server, !server.generation.hasPing else { return }
             let tid = try Reply.lastTransaction(value, in: server.generation)
             self.state.withLock { $0.view.apply(Invalidation(tid: tid, oids: [])) }
         }
-        try send([pending])
-        try wait(for: pending, within: limit)
         return clock.now - start
     }
 
     public func askForCommits(within limit: Duration?) throws(StorageError) {
-        let pending = request(.lastTransaction) { [weak self] value throws(MalformedReply) in
+        try ask(.lastTransaction, within: limit) { [weak self] value throws(MalformedReply) in
             guard let self, let server = self.server else { return }
             let tid = try Reply.lastTransaction(value, in: server.generation)
             // In its place among the announcements: what was announced before is known, and nothing new then.
             self.state.withLock { $0.view.apply(Invalidation(tid: tid, oids: [])) }
         }
+    }
+
+    /// A call that waits for so long. Without a limit it is a call as any other: made again on another connection, and
+    /// spoken of while it takes its time.
+    private func ask(
+        _ call: Call, within limit: Duration?, _ decode: @escaping @Sendable (WireValue) throws(MalformedReply) -> Void
+    ) throws(StorageError) {
+        guard limit != nil else { return try perform(call, decode) }
+        let pending = request(call, decode)
         try send([pending])
         try wait(for: pending, within: limit)
     }
@@ -36,8 +43,9 @@ extension ZEOClientStorage: ServerStorage {
     private func wait<Value: Sendable>(
         for pending: PendingReply<Value>, within limit: Duration?
     ) throws(StorageError) -> Value {
-        try pending.waiting.value(
-            interruption, within: [limit, options.replyTimeout].compactMap { $0 }.min(), from: name)
+        guard let limit else { return try wait(for: pending) }
+        return try pending.waiting.value(
+            interruption, within: options.replyTimeout.map { min($0, limit) } ?? limit, from: serverAddress)
     }
 
     public func serverStatus(within limit: Duration?) throws(StorageError) -> ServerStatus {
@@ -114,8 +122,9 @@ extension ZEOClientStorage: ServerStorage {
 
     public func serverStorages(within limit: Duration?) throws(StorageError) -> [String]? {
         if server?.hasOwnStatus ?? false { return try? ownStatus(within: limit)?.storages }
-        // ZEO 4.1 and later tell anybody who says `ruok` instead of shaking hands; those before hang up.
-        guard let server, server.generation >= .v4 else { return nil }
+        // ZEO 4.1 and later tell anybody who says `ruok` instead of shaking hands; those before hang up. It is said on a plain
+        // connection, and so not where the way leads through TLS or ssh: a stranger might listen at that address here.
+        guard let server, server.generation >= .v4, options.tls == nil, options.tunnel == nil else { return nil }
         let question: [UInt8] = [0, 0, 0, 4] + Array("ruok".utf8)
         let answer: [UInt8]
         do throws(StorageError) {

@@ -268,7 +268,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
         let candidate: Candidates.Candidate
         let number: Int
         let known: TransactionID?
-        /// `known` was seen at a server, and not only read from a cache file, which would give way.
+        /// `known` was seen: at a server, or in a cache file that was read from while there was none. Otherwise a file gives way.
         let refusesOlder: Bool
         let recollection: Recollection?
 
@@ -278,7 +278,7 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
             number = state.lastAttempt
             let last = state.view.lastTransaction
             known = state.welcome == nil && last == .none ? nil : last
-            refusesOlder = state.welcome != nil
+            refusesOlder = state.welcome != nil || state.away != nil
             recollection = state.recollection
         }
     }

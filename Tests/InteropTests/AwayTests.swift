@@ -133,6 +133,38 @@ struct AwayTests {
         #expect(storage.cachedRevisionCount == 0)
     }
 
+    @Test("a server that is behind what was read while it was away is refused", .needs(.zeo6))
+    func behindWhenBack() throws {
+        let server = try ServerKind(peer: .zeo6).serve()
+        try server.client(Self.two)
+        let oids = try Self.oids(server)
+        server.kill()
+        let (data, old) = (server.folder.appending(path: "1.fs"), server.folder.appending(path: "old.fs"))
+        try FileManager.default.copyItem(at: data, to: old)
+        try server.start()
+        try server.client("root['a']['n'] = 2; transaction.commit()")
+        let path = server.folder.appending(path: "ours.zec").path
+        var storage = try Self.open(server, cache: path)
+        let newest = try storage.load(oids[0], at: .latest)
+        storage.close()
+        server.kill()
+        storage = try Self.open(server, cache: path)
+        let at = try storage.lastTransaction()
+        #expect(try storage.load(oids[0], at: at) == newest)
+        try FileManager.default.removeItem(at: data)
+        try? FileManager.default.removeItem(at: server.folder.appending(path: "1.fs.index"))
+        try FileManager.default.moveItem(at: old, to: data)
+        try server.start()
+        #expect(
+            LiveChangeTests.eventually {
+                guard case .connection(.behind)? = Self.error({ _ = try storage.ping() }) else { return false }
+                return true
+            })
+        #expect(!storage.isConnected)
+        #expect(try storage.load(oids[0], at: at) == newest)
+        #expect(Self.error { _ = try storage.load(oids[1], at: at) } != nil)
+    }
+
     @Test("another database's cache is not used, nor touched, however new the database is", arguments: ServerKind.all)
     func another(_ kind: ServerKind) throws {
         let server = try kind.serve()

@@ -47,7 +47,7 @@ struct WatchLiveTests {
         try shell.waitForPrompt("\(address) / ↻2 ›")
         // The session is where it was.
         shell.terminal.send("get /a/x\n")
-        try shell.terminal.wait(for: "no such")
+        try shell.terminal.wait(for: "/a has no item or attribute x")
         shell.terminal.send("refresh\n")
         try shell.waitForPrompt("\(address) / ›")
         shell.terminal.send("get /a/x\n")
@@ -84,12 +84,13 @@ struct WatchLiveTests {
         #expect(String(decoding: terminal.transcript, as: UTF8.self).contains("\u{1b}[?1049l"))
         // The line editor has the terminal again.
         terminal.send("pwd\n")
-        try terminal.wait(for: "line '/'") { $0.lines.contains("/") }
+        try terminal.wait(for: "path  /")
     }
 
     @Test("however top ends, the terminal is as it was", arguments: ["Ctrl-C", "SIGTERM", "SIGHUP", "q"])
     func end(_ way: String) throws {
-        let (_, address) = try serve()
+        let (server, address) = try serve()
+        defer { withExtendedLifetime(server) {} }
         let home = FileManager.default.temporaryDirectory.appending(path: "top-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: home) }
         let terminal = try PseudoTerminal(

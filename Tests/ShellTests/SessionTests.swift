@@ -244,7 +244,7 @@ struct HelpTests {
     func overview() {
         let text = HelpText.overview()
         for command in CommandTable.all { #expect(text.contains(command.summary)) }
-        #expect(text.split(separator: "\n", omittingEmptySubsequences: false).count <= 72)
+        #expect(text.split(separator: "\n", omittingEmptySubsequences: false).count <= 80)
         #expect(text.split(separator: "\n").allSatisfy { $0.count <= 90 })
     }
 

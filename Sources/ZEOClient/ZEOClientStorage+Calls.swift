@@ -59,7 +59,11 @@ extension ZEOClientStorage {
         } catch {
             done += waiting.map { ($0, .failure(error)) }
         }
-        return done
+        // Only what could not be made again either is away.
+        return done.map { oid, result in
+            guard case .failure(let error) = result else { return (oid, result) }
+            return (oid, .failure(readingError(error, at: tid)))
+        }
     }
 
     private func fetch(
@@ -102,7 +106,7 @@ extension ZEOClientStorage {
             return .success(revision)
         } catch {
             guard case .noRevision = error, server.mayKeepNoPast, isCurrent(tid) else {
-                return .failure(readingError(error, at: tid))
+                return .failure(error)
             }
         }
         do throws(StorageError) {

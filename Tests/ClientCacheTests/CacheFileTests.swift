@@ -135,7 +135,10 @@ struct CacheFileTests {
             let text = String(decoding: note, as: UTF8.self)
                 .replacingOccurrences(of: CacheNote.boot() ?? "unknown", with: boot)
             try scratch.write(Array(text.utf8), "c.zec.note")
-            let (again, remarks) = try CacheFile.opened(scratch.path())
+            guard
+                case .opened(let again, let remarks) = try CacheFile.open(
+                    scratch.path(), size: 4096, for: CacheFile.source)
+            else { throw StorageError.wrongState("left alone") }
             #expect(again.isEmpty == (boot == "another"))
             #expect(remarks.count == (boot == "another" ? 1 : 0))
             #expect(again.isFamiliar == (boot == "another"))

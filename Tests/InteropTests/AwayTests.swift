@@ -227,12 +227,11 @@ struct AwayTests {
         let server = try PythonServer(.zeo6, serving: ["1": SampleData.path("fs/zope5.fs")])
         let path = server.folder.appending(path: "ours.zec").path
         let truth = try Self.open(server, cache: nil)
-        var kept = 0
-        for round in 0..<12 {
+        func look(_ cache: String) throws -> Process {
             let process = Process()
             process.executableURL = BuiltProgram.zeoshell.url
             process.arguments = [
-                "connect", "\(server.endpoint)", "--cache", path, "--cache-size", "64K", "-c", "ls -lR /", "-c",
+                "connect", "\(server.endpoint)", "--cache", cache, "--cache-size", "64K", "-c", "ls -lR /", "-c",
                 "ls -lR //",
                 "-c", "ls -lR /site", "-c", "ls -lR /",
             ]
@@ -240,7 +239,19 @@ struct AwayTests {
             process.standardError = FileHandle.nullDevice
             process.standardInput = FileHandle.nullDevice
             try process.run()
-            usleep(useconds_t(60_000 + round * 45_000))
+            return process
+        }
+        // How long it takes where nobody kills it: the moments are spread over that.
+        let start = ContinuousClock.now
+        let undisturbed = try look(path + ".whole")
+        undisturbed.waitUntilExit()
+        #expect(undisturbed.terminationStatus == 0)
+        let whole = (ContinuousClock.now - start) / .seconds(1)
+        var kept = 0
+        let rounds = 12
+        for round in 1...rounds {
+            let process = try look(path)
+            usleep(useconds_t(whole * Double(round) / Double(rounds) * 1e6))
             kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
             guard FileManager.default.fileExists(atPath: path) else { continue }

@@ -184,6 +184,15 @@ struct FailoverTests {
         #expect(causes.contains { $0.contains("it does not have transaction \(made)") }, "\(causes)")
     }
 
+    /// Stops the process, and waits until all its threads stand still.
+    private static func stop(_ server: ZEOServerProcess) {
+        kill(server.processID, SIGSTOP)
+        _ = LiveChangeTests.eventually {
+            let status = try? String(contentsOfFile: "/proc/\(server.processID)/stat", encoding: .utf8)
+            return status?.split(separator: ")").last?.hasPrefix(" T") ?? true
+        }
+    }
+
     @Test("reads that are under way when a server goes are made at the next", arguments: generations)
     func underWay(_ generation: Generation) throws {
         let folder = try Folder()
@@ -195,7 +204,7 @@ struct FailoverTests {
         options.reconnectPatience = .seconds(60)
         let storage = try ZEOClientStorage([a, b].map { .host("127.0.0.1", port: $0.port) }, options)
         #expect(storage.serverAddress.hasSuffix(":\(a.port)"))
-        kill(a.processID, SIGSTOP)
+        Self.stop(a)
         Thread.detachNewThread { [processID = a.processID] in
             Thread.sleep(forTimeInterval: 0.5)
             kill(processID, SIGKILL)
@@ -216,12 +225,12 @@ struct FailoverTests {
             greetingTimeout: .seconds(5), replyTimeout: .seconds(5), cacheCapacity: 0)
         let waits = Waits()
         options.onWait = { address, _ in waits.note(address) }
-        kill(a.processID, SIGSTOP)
+        Self.stop(a)
         let storage = try ZEOClientStorage([a, b].map { .host("127.0.0.1", port: $0.port) }, options)
         #expect(storage.serverAddress.hasSuffix(":\(b.port)"))
         #expect(LiveChangeTests.eventually { (try? storage.load(oid, at: tid).serial) == tid })
         kill(a.processID, SIGCONT)
-        kill(b.processID, SIGSTOP)
+        Self.stop(b)
         // Its silence is said, then it is given up, and the other is there.
         #expect(
             try ConnectionTests.failure { _ = try storage.load(oid, at: tid) }

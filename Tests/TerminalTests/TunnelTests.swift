@@ -66,7 +66,7 @@ struct TunnelTests {
         try shell.waitForPrompt(prompt)
         #expect(ssh.clientCount == 1)
         // Ctrl-C is for the command that runs, and not for ssh.
-        shell.terminal.send("ping --count 1000000 --limit 0 | cat -n\n")
+        shell.terminal.send("ping --count 1000000 --interval 0 --limit 0 | cat -n\n")
         try shell.terminal.wait(for: "many pings") { $0.lines.contains { $0.hasPrefix("   1") } }
         shell.terminal.send("\u{3}")
         try shell.waitForPrompt(prompt)

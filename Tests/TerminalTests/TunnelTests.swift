@@ -78,11 +78,11 @@ struct TunnelTests {
         try shell.terminal.wait(for: "mark of a lost connection") { screen in
             if screen.currentLine == prompt { shell.terminal.send("\n") }
             Thread.sleep(forTimeInterval: 0.05)
-            return screen.currentLine == "\(address) / ?›"
+            return screen.currentLine == "\(address) / OFFLINE ?›"
         }
         try server.start()
         try shell.terminal.wait(for: "the connection") { screen in
-            if screen.currentLine == "\(address) / ?›" { shell.terminal.send("ping\n") }
+            if screen.currentLine == "\(address) / OFFLINE ?›" { shell.terminal.send("ping\n") }
             Thread.sleep(forTimeInterval: 0.2)
             return screen.currentLine == prompt
         }

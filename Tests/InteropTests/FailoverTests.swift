@@ -215,6 +215,37 @@ struct FailoverTests {
         #expect(try storage.history(of: oid, limit: 10).map(\.transaction.tid) == [tid])
     }
 
+    @Test("while all of them are away the cache file is read from, and whichever returns is compared with it")
+    func cacheFile() throws {
+        let folder = try Folder()
+        let (oid, tid) = try folder.make("a")
+        try folder.copy("a", to: "b")
+        let (a, b) = (try folder.serve("a"), try folder.serve("b"))
+        let options = ZEOClientStorage.Options(
+            greetingTimeout: .seconds(20), cacheCapacity: 0, cacheFile: (folder.file("c.zec").path, 1 << 20))
+        func open() throws -> ZEOClientStorage {
+            try ZEOClientStorage([a, b].map { .host("127.0.0.1", port: $0.port) }, options)
+        }
+        var storage = try open()
+        let known = try storage.load([.root, oid], at: tid).map { try $0.get() }
+        storage.close()
+        a.kill()
+        b.kill()
+        storage = try open()
+        for server in [b, a] {
+            #expect(LiveChangeTests.eventually { storage.absence != nil })
+            #expect(try storage.lastTransaction() == tid)
+            #expect(try storage.load([.root, oid], at: tid).map { try $0.get() } == known)
+            try server.start()
+            #expect(LiveChangeTests.eventually { storage.isConnected })
+            #expect(storage.serverAddress.hasSuffix(":\(server.port)"))
+            #expect(try storage.load([.root, oid], at: .latest).map { try $0.get() } == known)
+            #expect(storage.cachedRevisionCount == 2)
+            #expect(storage.takeRemarks() == [])
+            server.kill()
+        }
+    }
+
     @Test("one that hangs is passed over; one that begins to hang is left")
     func hanging() throws {
         let folder = try Folder()

@@ -65,8 +65,20 @@ struct CommandGrammar {
 
     /// Those that make sense after `zeoshell`.
     var typable: [Command] {
-        commands.filter { command in
+        let found = commands.filter { command in
             command.wantsAddress || CommandTable.find(command.name)?.scope == .withoutStorage
+        }
+        return (found + Self.leaders(found)).sorted { $0.name < $1.name }
+    }
+
+    /// First words that are no commands by themselves: `cache` of `cache stat`. Nothing but a second word follows them.
+    private static func leaders(_ commands: [Command]) -> [Command] {
+        let names = Set(commands.map(\.name))
+        let pairs = commands.map { $0.name.split(separator: " ").map(String.init) }.filter { $0.count == 2 }
+        return Dictionary(grouping: pairs) { $0[0] }.filter { !names.contains($0.key) }.map { name, pairs in
+            Command(
+                name: name, summary: pairs.map { $0[1] }.joined(separator: ", "), wantsAddress: false, operands: [],
+                options: [], sections: [])
         }
     }
 

@@ -52,7 +52,7 @@ extension ZEOClientStorage {
 
     public var remarks: [String] {
         guard state.withLock({ $0.welcome?.login }) == .notAsked else { return [] }
-        return ["\(name) asks for no login: nobody there knows that you are \(options.login?.user ?? "")"]
+        return ["\(serverAddress) asks for no login: nobody there knows that you are \(options.login?.user ?? "")"]
     }
 
     /// What is known of it without it.

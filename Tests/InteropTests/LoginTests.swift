@@ -134,6 +134,41 @@ struct LoginTests {
         }
     }
 
+    @Test("of several one that refuses us is passed over, and each is logged in at as it wants it", .needs(.zeo6))
+    func several() throws {
+        let passwords = try PasswordFile()
+        let folder = FileManager.default.temporaryDirectory.appending(path: "logins-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        func serve(_ name: String, _ options: String) throws -> ZEOServerProcess {
+            let copy = folder.appending(path: name)
+            try FileManager.default.copyItem(atPath: SampleData.path("fs/zope5.fs"), toPath: copy.path)
+            return try ZEOServerProcess(
+                storages: "<filestorage 1>\n  path \(copy.path)\n</filestorage>", options: options)
+        }
+        let nobody = folder.appending(path: "nobody").path
+        try "realm \(PasswordFile.realm)\n".write(toFile: nobody, atomically: true, encoding: .utf8)
+        let refusing = try serve(
+            "refusing.fs", passwords.options.replacingOccurrences(of: passwords.path, with: nobody))
+        // It asks for none, and hangs up on who speaks as those do that have one.
+        let open = try PythonServer(.zeo6, serving: ["1": SampleData.path("fs/zope5.fs")])
+        let asking = try serve("asking.fs", passwords.options)
+        var options = ZEOClientStorage.Options(
+            connectTimeout: .seconds(60), greetingTimeout: .seconds(60), cacheCapacity: 0)
+        options.login = Self.joe
+        let storage = try ZEOClientStorage(
+            [.host("127.0.0.1", port: refusing.port), open.endpoint, .host("127.0.0.1", port: asking.port)], options)
+        #expect(storage.serverAddress == open.endpoint.description)
+        #expect(storage.remarks == ["\(open.endpoint) asks for no login: nobody there knows that you are joe"])
+        let root = try storage.load(.root, at: .latest)
+        open.kill()
+        #expect(LiveChangeTests.eventually { (try? storage.load(.root, at: .latest)) == root })
+        #expect(storage.serverAddress.hasSuffix(":\(asking.port)"))
+        #expect(storage.remarks == [])
+        #expect(asking.logText.contains("(user joe) registered for storage 1"))
+        #expect(!refusing.logText.contains("registered for storage 1"))
+    }
+
     @Test("a server that asks for none lets us in all the same, with a remark", .needs(.zeo6), .needs(.zeo4))
     func notAsked() throws {
         for peer in [PythonPeer.zeo6, .zeo4] {

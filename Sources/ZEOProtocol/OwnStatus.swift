@@ -96,7 +96,7 @@ extension OwnStatus {
         uptime = value["uptime"]?.number ?? 0
         permissions = value["permissions"]?.name ?? ""
         storages = (value["storages"]?.elements ?? []).compactMap(\.name)
-        process = ServerProcess()
+        process = .init()
         if let fields = value["process"] {
             process.id = fields["id"]?.integer
             process.processorSeconds = fields["processor_seconds"]?.number

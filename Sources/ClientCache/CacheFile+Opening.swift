@@ -60,7 +60,7 @@ extension CacheFile {
             ring.isEmpty
             || note == CacheNote(source, .closed(ring.lastTransaction, place: ring.place))
         isReady = true
-        return .opened(CacheFile(path, ring, lock, source, isFamiliar: isFamiliar), remarks: remarks)
+        return .opened(CacheFile(path, ring, lock, source, note?.source, isFamiliar: isFamiliar), remarks: remarks)
     }
 
     /// Empties the cache at `path`; it stays as large as it is.

@@ -20,13 +20,19 @@ public final class CacheFile: Sendable {
     }
 
     public let path: String
+    /// Whose cache it was when a client of ours left it, where that is another server or storage; nil too when Python's did.
+    public let otherSource: CacheSource?
     private let wasFamiliar: Bool
     private let source: CacheSource
     private let lock: LockFile
     private let state: Mutex<State>
 
-    init(_ path: String, _ ring: CacheRing, _ lock: LockFile, _ source: CacheSource, isFamiliar: Bool) {
+    init(
+        _ path: String, _ ring: CacheRing, _ lock: LockFile, _ source: CacheSource, _ former: CacheSource? = nil,
+        isFamiliar: Bool
+    ) {
         self.path = path
+        otherSource = former.flatMap { $0.sharesServer(with: source) ? nil : $0 }
         self.lock = lock
         self.source = source
         wasFamiliar = isFamiliar

@@ -13,6 +13,12 @@ public struct CacheSource: Hashable, Sendable {
         self.server = server
         self.storage = storage
     }
+
+    /// Whether both are of one storage of one server; a list of servers, with commas, is of each of them.
+    func sharesServer(with other: CacheSource) -> Bool {
+        storage == other.storage
+            && !Set(server.split(separator: ",")).isDisjoint(with: other.server.split(separator: ","))
+    }
 }
 
 /// What ZEO's format has no room for, in a small file beside the cache, `NAME.note`: whose objects they are, and in what

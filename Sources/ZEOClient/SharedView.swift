@@ -95,9 +95,11 @@ struct SharedView: Sendable {
 
     // MARK: Loading
 
-    mutating func cached(_ oid: ObjectID, at tid: TransactionID) -> Revision? {
+    /// - Parameter isForWriting: what is read may become part of what is written. The file knows its blocks, and not whether
+    ///   the disk has changed a byte within one: a server that can be asked is asked then.
+    mutating func cached(_ oid: ObjectID, at tid: TransactionID, isForWriting: Bool) -> Revision? {
         if let revision = cache.revision(of: oid, at: tid) { return revision }
-        guard let tier, let revision = tier.revision(of: oid, at: tid) else { return nil }
+        guard !isForWriting, let tier, let revision = tier.revision(of: oid, at: tid) else { return nil }
         // What no server has confirmed does not leave its place.
         if tier.isSettled { cache.insert(revision, oid) }
         return revision

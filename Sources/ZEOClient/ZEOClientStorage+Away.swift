@@ -23,11 +23,13 @@ extension ZEOClientStorage: CachingStorage {
         }
     }
 
-    /// Whether reading can begin without a server, after this error: there is a cache file with something in it.
+    /// Whether reading can begin without a server, after this error: there is a cache file with something in it, and not of
+    /// another server. (That of an address that was mistyped would show another database.)
     func canBegin(without error: StorageError) -> Bool {
         guard error.isAbsence else { return false }
         let canRead = state.withLock { state in
             guard let file = state.view.cacheFile, !file.isEmpty else { return false }
+            if file.otherSource != nil { return false }
             state.noteAway(error)
             return true
         }

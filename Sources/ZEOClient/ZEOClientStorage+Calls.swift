@@ -20,9 +20,10 @@ extension ZEOClientStorage {
             // What is cached holds up to the last transaction known; for anything later the server has a say,
             // and without a connection nobody knows.
             var isKnown = tid <= state.view.lastTransaction
-            if case .connected = state.link { isKnown = true }
+            var isForWriting = false
+            if case .connected = state.link { (isKnown, isForWriting) = (true, !options.readOnly) }
             for oid in oids where found[oid] == nil {
-                if isKnown, let revision = state.view.cached(oid, at: tid) {
+                if isKnown, let revision = state.view.cached(oid, at: tid, isForWriting: isForWriting) {
                     found[oid] = .success(revision)
                 } else {
                     found[oid] = .failure(.interrupted)

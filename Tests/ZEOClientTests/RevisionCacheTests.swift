@@ -74,12 +74,12 @@ struct SharedViewTests {
         view.apply(Invalidation(tid: TransactionID(9), oids: [Self.oid]))
         let revision = view.loaded(Self.oid, RevisionCacheTests.revision(5))
         #expect(revision?.next == TransactionID(7))
-        #expect(view.cached(Self.oid, at: TransactionID(6)) != nil)
-        #expect(view.cached(Self.oid, at: TransactionID(7)) == nil)
+        #expect(view.cached(Self.oid, at: TransactionID(6), isForWriting: false) != nil)
+        #expect(view.cached(Self.oid, at: TransactionID(7), isForWriting: false) == nil)
         // The next load is not touched by what is over.
         view.willLoad(Self.oid)
         #expect(view.loaded(Self.oid, RevisionCacheTests.revision(9))?.next == nil)
-        #expect(view.cached(Self.oid, at: .latest)?.serial == TransactionID(9))
+        #expect(view.cached(Self.oid, at: .latest, isForWriting: false)?.serial == TransactionID(9))
     }
 
     @Test("a load that already saw the new revision is current, though the invalidation came in between")
@@ -112,8 +112,8 @@ struct SharedViewTests {
         view.committed([Self.oid], as: TransactionID(7))
         #expect(view.lastTransaction == TransactionID(7))
         #expect(view.takeUnreported().isEmpty)
-        #expect(view.cached(Self.oid, at: TransactionID(7)) == nil)
-        #expect(view.cached(Self.oid, at: TransactionID(6))?.next == TransactionID(7))
+        #expect(view.cached(Self.oid, at: TransactionID(7), isForWriting: false) == nil)
+        #expect(view.cached(Self.oid, at: TransactionID(6), isForWriting: false)?.next == TransactionID(7))
         // A load that was answered before it.
         #expect(view.loaded(Self.oid, RevisionCacheTests.revision(5))?.next == TransactionID(7))
         // What others commit goes on from there.

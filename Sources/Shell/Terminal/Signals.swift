@@ -24,6 +24,8 @@ public final class Signals: EditorEventSource {
         let endsAtSecondInterrupt = Atomic(false)
         /// Whether a screen of ours is shown, and the terminal's modes from before.
         let hasScreen = Atomic(false)
+        // `nonisolated(unsafe)`: a signal's handler reads it, which can take no lock, and only while `hasScreen` is set: it is
+        // written before that.
         nonisolated(unsafe) let modes = UnsafeMutablePointer<termios>.allocate(capacity: 1)
     }
 

@@ -72,7 +72,9 @@ final class TopMonitor {
     /// nil where there is no counter, or it has begun anew.
     private static func difference(_ now: Int?, _ before: Int?) -> Int? {
         guard let now, let before, now >= before else { return nil }
-        return now - before
+        // A server may say anything.
+        let (difference, overflows) = now.subtractingReportingOverflow(before)
+        return overflows ? nil : difference
     }
 
     private func takeIn(_ sample: inout Sample) throws(StorageError) {

@@ -10,19 +10,20 @@ export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 4
 demo: release
 	@SWIFT="$(SWIFT)" sh scripts/demo.sh
 
-# Everything: unit, conformance, pseudo-terminal and live tests against Python peers, which it makes first.
-test: build peers
-	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build
+# Everything: unit, conformance, pseudo-terminal and live tests against Python peers, which are made beside the build.
+test: setup
+	@mkdir -p .build
+	@sh scripts/peers.sh > .build/peers.log 2>&1 & \
+	$(SWIFT) build --build-tests; built=$$?; wait; cat .build/peers.log; exit $$built
+	@SWIFT="$(SWIFT)" sh scripts/test.sh
 
 # The same and all that takes longer: every test of ZEO's own, fifty kills, three Zopes of either age behind HAProxy for
 # five minutes, a Zope 2.13 rescued while it runs.
 test-all:
 	@WITH_HAPROXY=1 sh scripts/setup.sh
 	@WITH_ZOPE213=1 sh scripts/peers.sh
-	$(SWIFT) build
 	$(SWIFT) build --build-tests
-	ZEOSHELL_TEST_ALL=1 $(SWIFT) test --skip-build
+	@SWIFT="$(SWIFT)" ZEOSHELL_TEST_ALL=1 sh scripts/test.sh
 
 build: setup
 	$(SWIFT) build

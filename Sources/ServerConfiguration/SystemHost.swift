@@ -10,10 +10,16 @@ extension ConfigurationHost {
     }
 
     /// The same.
-    /// - Parameter variable: one of its variables; nil when it is not set.
-    public static func system(variable: @escaping @Sendable (String) -> String?) -> ConfigurationHost {
+    /// - Parameters:
+    ///   - isInterrupted: asked while a file is a pipe, and waited for; then it cannot be read.
+    ///   - variable: one of its variables; nil when it is not set.
+    public static func system(
+        isInterrupted: @escaping @Sendable () -> Bool = { false }, variable: @escaping @Sendable (String) -> String?
+    ) -> ConfigurationHost {
         var host = ConfigurationHost(
-            readFile: { (path) throws(UnreadableFile) in try SystemFiles.contents(path) },
+            readFile: { (path) throws(UnreadableFile) in
+                try ConfigurationText.read(path, isInterrupted: isInterrupted)
+            },
             variable: variable,
             homeDirectory: { user in
                 if let user { return SystemFiles.homeDirectory(of: user) }
@@ -30,27 +36,6 @@ extension ConfigurationHost {
 }
 
 private enum SystemFiles {
-    /// No configuration is that long; a device given by mistake may be.
-    private static let limit = 16 << 20
-
-    static func contents(_ path: String) throws(UnreadableFile) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure() }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = read(descriptor, &piece, piece.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw failure() }
-            guard count > 0 else { return bytes }
-            bytes += piece[..<count]
-            guard bytes.count <= limit else { throw UnreadableFile(why: "longer than \(limit) bytes") }
-        }
-    }
-
-    private static func failure() -> UnreadableFile { UnreadableFile(why: String(cString: strerror(errno))) }
-
     /// Type and permissions, of what a link leads to. Nil: there is nothing.
     static func mode(_ path: String) -> mode_t? {
         var status = stat()

@@ -72,6 +72,8 @@ struct IncludePath {
             default: parts.append(part)
             }
         }
+        // Nothing is left of the working directory.
+        if parts.isEmpty, !isAbsolute, !joined.isEmpty { return "." }
         return (isAbsolute ? "/" : "") + parts.joined(separator: "/")
     }
 }

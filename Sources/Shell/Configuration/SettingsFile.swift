@@ -28,7 +28,7 @@ struct SettingsFile {
     /// - Throws: `ShellFailure` when it cannot be read, or is no such text.
     init?(_ path: String, kind: String) throws {
         let bytes: [UInt8]
-        do throws(StorageError) {
+        do {
             guard let found = try FilePaths.readIfPresent(path, limit: Self.limit) else { return nil }
             bytes = found
         } catch {

@@ -29,7 +29,7 @@ extension Journal {
     }
 
     /// All commits, oldest first. Lines that are none, such as one that a crash cut off, are left out.
-    public func entries() throws(StorageError) -> [Entry] {
+    public func entries() throws -> [Entry] {
         guard let bytes = try FilePaths.readIfPresent(path) else { return [] }
         var entries: [Entry] = []
         var places: [String: Int] = [:]
@@ -50,7 +50,7 @@ extension Journal {
     }
 
     /// The last commit to a database that was made here.
-    public func lastCommitted(address: String) throws(StorageError) -> Entry? {
+    public func lastCommitted(address: String) throws -> Entry? {
         try entries().last { $0.end == .committed && $0.address == address }
     }
 }

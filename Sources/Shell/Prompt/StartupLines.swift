@@ -25,7 +25,7 @@ struct StartupLines {
         guard let directory = environment.configurationDirectory() else { return [] }
         let path = directory + "/zeoshell/rc"
         let bytes: [UInt8]
-        do throws(StorageError) {
+        do {
             guard let found = try FilePaths.readIfPresent(path, limit: limit) else { return [] }
             bytes = found
         } catch {

@@ -39,6 +39,8 @@ public final class Signals: EditorEventSource {
     public var isTerminated: Bool { Self.wasToldToEnd }
     /// The same, for what has no signals at hand.
     static var wasToldToEnd: Bool { state.isTerminated.load(ordering: .relaxed) }
+    /// Whether the interruption is raised; for what has no session at hand.
+    static var wasInterrupted: Bool { state.interruption.isRaised }
 
     /// Installs the handlers, for the whole process.
     /// - Parameter endsAtSecondInterrupt: a second Ctrl-C ends the program at once, should the first not be heard.

@@ -16,18 +16,20 @@ public struct StorageConfiguration: Hashable, Sendable {
 
     /// - Parameters:
     ///   - isOffline: the files of a `zeo.conf` are meant, not the server that has them.
+    ///   - isInterrupted: asked while the file is a pipe, and waited for; then it cannot be read.
     ///   - variable: the environment, for `$(NAME)` and `~`.
     /// - Throws: `AddressError`, its text being the line it is about: `etc/zope.conf:12`.
     public init(
-        _ path: String, isOffline: Bool = false, variable: @escaping @Sendable (String) -> String?
+        _ path: String, isOffline: Bool = false, isInterrupted: @escaping @Sendable () -> Bool = { false },
+        variable: @escaping @Sendable (String) -> String?
     ) throws(AddressError) {
         self.path = path
-        let host = ConfigurationHost.system(variable: variable)
+        let host = ConfigurationHost.system(isInterrupted: isInterrupted, variable: variable)
         let document: ConfigurationDocument
         do throws(ConfigurationError) {
             document = try ConfigurationDocument(path: host.expandingTilde(path), host: host)
         } catch {
-            throw AddressError("\(error.location)", "\(error.reason)", advice: Self.advice(error.reason))
+            throw AddressError("\(error.location)", "\(error.reason)", advice: Self.advice(error))
         }
         databases = try DatabaseReader(host: host, isOffline: isOffline).databases(document)
         guard !databases.isEmpty else {
@@ -37,9 +39,10 @@ public struct StorageConfiguration: Hashable, Sendable {
         }
     }
 
-    private static func advice(_ reason: ConfigurationError.Reason) -> String {
-        switch reason {
+    private static func advice(_ error: ConfigurationError) -> String {
+        switch error.reason {
         case .substitution(.unsetVariable(let name), _): "set it for this run: \(name)=… zeoshell …"
+        case .unreadable where error.location.line > 0: "%include takes a file, relative to the one that it stands in"
         case .unreadable: "give the path of a zope.conf or a zeo.conf"
         default: "Zope or ZEO would not start with it either"
         }
@@ -78,9 +81,12 @@ extension ConfigurationAddress {
     /// What it stands for.
     /// - Throws: `AddressError` with the line that says what cannot be used.
     public func resolved(
+        isInterrupted: @escaping @Sendable () -> Bool = { false },
         variable: @escaping @Sendable (String) -> String?
     ) throws(AddressError) -> (database: ConfiguredDatabase, storage: ConfiguredStorage) {
-        let found = try StorageConfiguration(path, isOffline: isOffline, variable: variable).database(database)
+        let configuration = try StorageConfiguration(
+            path, isOffline: isOffline, isInterrupted: isInterrupted, variable: variable)
+        let found = try configuration.database(database)
         switch found.content {
         case .storage(let storage): return (found, storage)
         case .unsupported(let error): throw error

@@ -79,6 +79,46 @@ struct TrustTests {
         #expect(nobody?.advice == "--login-password-fd N, or ZEOSHELL_PASSWORD")
     }
 
+    @Test("of a descriptor one line is taken, though more comes, or nothing for a long time")
+    func line() throws {
+        let pipe = Pipe()
+        try pipe.fileHandleForWriting.write(contentsOf: Data("one\r\ntwo\n".utf8))
+        let number = Int(pipe.fileHandleForReading.fileDescriptor)
+        #expect(try Secret.descriptor(number) == Array("one".utf8))
+        // The writer is still there.
+        #expect(try Secret.descriptor(number) == Array("two".utf8))
+        try pipe.fileHandleForWriting.close()
+        #expect(throws: ShellFailure.self) { try Secret.descriptor(number) }
+    }
+
+    @Test("a descriptor that is none, is a terminal or never ends is told of in words")
+    func descriptors() throws {
+        func failure(_ number: Int) -> String? {
+            do {
+                _ = try Secret.descriptor(number, of: "--key-password-fd")
+                return nil
+            } catch {
+                return ShellFailure(error).message(command: nil)
+            }
+        }
+        #expect(failure(-1)?.contains("--key-password-fd -1: expected the number of a descriptor") == true)
+        #expect(failure(1 << 40)?.contains("expected the number") == true)
+        #expect(failure(1 << 20)?.contains("no such descriptor is open (--key-password-fd 3 3< FILE)") == true)
+        let pipe = Pipe()
+        #expect(
+            failure(Int(pipe.fileHandleForWriting.fileDescriptor))?.contains("it is open for writing alone") == true)
+        var (leader, follower): (Int32, Int32) = (-1, -1)
+        try #require(openpty(&leader, &follower, nil, nil, nil) == 0)
+        defer { for end in [leader, follower] { close(end) } }
+        #expect(failure(Int(follower))?.contains("it is a terminal") == true)
+        let zero = open("/dev/zero", O_RDONLY | O_CLOEXEC)
+        defer { close(zero) }
+        #expect(failure(Int(zero))?.contains("expected one line of text") == true)
+        let directory = open("/", O_RDONLY | O_CLOEXEC)
+        defer { close(directory) }
+        #expect(failure(Int(directory))?.contains("directory") == true)
+    }
+
     @Test("what a configuration said before holds where no flag says otherwise")
     func precedence() throws {
         var before = OpeningOptions()
@@ -168,6 +208,7 @@ struct TrustTests {
             (.unknownAuthority(names), "--ca FILE"), (.selfSigned(names), "--ca FILE"),
             (.expired(names, since: "x"), "clock"),
             (.notYetValid(names, from: "x"), "clocks"), (.otherName(expected: "a", names: ["b"]), "--server-name 'b'"),
+            (.otherName(expected: "127.0.0.1", names: ["b", "localhost"]), "--server-name 'localhost'"),
             (.otherName(expected: "a", names: []), "--no-check-hostname"), (.certificateRefused("x"), "authenticate"),
             (.certificateWanted, "--cert FILE"), (.closed, "log"), (.other("x"), "log"),
         ]
@@ -179,14 +220,15 @@ struct TrustTests {
         let files: [(TLSFile, TLSFileProblem, String)] = [
             (.key, .exposed(mode: 0o644), "chmod 600 '/a b'"), (.key, .unreadable(errno: 2), "--key"),
             (.certificate, .notPEM(isBinary: true), "openssl x509"), (.key, .notPEM(isBinary: true), "openssl pkey"),
-            (.authorities, .notPEM(isBinary: false), "--ca"), (.key, .needsPassphrase, "--key-password-fd"),
+            (.authorities, .notPEM(isBinary: false), "--ca"), (.key, .notPEM(isBinary: false), "--key FILE names"),
+            (.key, .needsPassphrase, "--key-password-fd"),
             (.key, .wrongPassphrase, "openssl pkey"), (.key, .otherCertificate("c"), "--key FILE"),
             (.key, .noCertificate, "--cert FILE"), (.authorities, .noHashes, "openssl rehash"),
             (.certificate, .isDirectory, "name the file"),
         ]
         for (file, problem, words) in files {
             let told = ShellFailure(StorageError.connection(.tls(address: "db:1", .file(file, path: "/a b", problem))))
-            #expect(told.exitCode == .environment && told.place == "/a b" && told.what == problem.description)
+            #expect(told.exitCode == .environment && told.place == "/a b" && told.what == problem.text(of: file))
             #expect(told.advice?.contains(words) == true, "\(problem)")
         }
         let ssh = ShellFailure(StorageError.connection(.tunnel(address: "db:1", through: "h", "Permission denied")))

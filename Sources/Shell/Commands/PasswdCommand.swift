@@ -30,7 +30,7 @@ struct PasswdCommand: EditingCommand {
     var passwordFile: String?
     @Option(
         name: .customLong("password-fd"),
-        help: ArgumentHelp("The password is what this descriptor gives up to its end.", valueName: "n"))
+        help: ArgumentHelp("The password is a line that this descriptor gives.", valueName: "n"))
     var passwordDescriptor: Int?
     @Option(
         name: .customLong("role"),

@@ -32,7 +32,7 @@ extension ShellFailure {
         switch failure {
         case .file(let file, let path, let problem):
             (code, advice) = ("tls-file", Self.advice(file, path, problem))
-            (place, what) = (path, problem.description)
+            (place, what) = (path, problem.text(of: file))
         case .plainServer: (code, advice) = ("tls-plain", "leave --tls, --cert and --ca out")
         case .noAnswer:
             (code, advice) = ("silent", "is this the server's port, and does it speak TLS? --timeout waits longer")
@@ -43,10 +43,13 @@ extension ShellFailure {
         case .expired:
             (code, advice) = ("tls-certificate", "the server needs a new one; is this machine's clock right?")
         case .notYetValid: (code, advice) = ("tls-certificate", "are the clocks of both machines right?")
-        case .otherName(_, let names):
+        case .otherName(let expected, let names):
+            // This machine by another of its names is the likeliest.
+            let own = ["localhost", "127.0.0.1", "::1"]
+            let likely = own.contains(expected) ? names.first(where: own.contains) : nil
             (code, advice) = (
                 "tls-certificate",
-                names.first.map { "--server-name '\($0)', if that is the right server" }
+                (likely ?? names.first).map { "--server-name '\($0)', if that is the right server" }
                     ?? "--no-check-hostname, if you must"
             )
         case .certificateRefused:
@@ -78,8 +81,7 @@ extension ShellFailure {
             file == .key
                 ? "openssl pkey -inform DER -in \(quoted) -out key.pem; or openssl pkcs12 -nodes -in \(quoted) -out both.pem"
                 : "openssl x509 -inform DER -in \(quoted) -out cert.pem; or openssl pkcs12 -nodes -in \(quoted) -out both.pem"
-        case .notPEM:
-            "\(flag) takes a file with lines -----BEGIN …-----; the key may be in a file of its own: --key FILE"
+        case .notPEM: file == .key ? "--key FILE names the file that it is in" : "\(flag) takes a PEM file"
         case .needsPassphrase: "--key-password-fd N, or ZEOSHELL_KEY_PASSWORD"
         case .wrongPassphrase: "type it again, or decrypt a copy: openssl pkey -in \(quoted)"
         case .otherCertificate: "--key FILE names the key that was made with the certificate"

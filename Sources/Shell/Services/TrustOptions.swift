@@ -11,7 +11,7 @@ struct TrustOptions: ParsableArguments {
 
     @Option(
         name: .customLong("login-password-fd"),
-        help: ArgumentHelp("The login's password is what this descriptor gives up to its end.", valueName: "n"))
+        help: ArgumentHelp("The login's password is a line that this descriptor gives.", valueName: "n"))
     var passwordDescriptor: Int?
 
     @Option(help: ArgumentHelp("The realm that the server's passwords have to be for.", valueName: "realm"))
@@ -32,7 +32,7 @@ struct TrustOptions: ParsableArguments {
 
     @Option(
         name: .customLong("key-password-fd"),
-        help: ArgumentHelp("The key's pass phrase is what this descriptor gives up to its end.", valueName: "n"))
+        help: ArgumentHelp("The key's pass phrase is a line that this descriptor gives.", valueName: "n"))
     var keyPasswordDescriptor: Int?
 
     @Option(

@@ -16,25 +16,35 @@ enum Secret {
         try checked(try FilePaths.read(path, limit: limit), from: path)
     }
 
-    /// What comes out of an open descriptor up to its end, without a line end.
+    /// The line that comes out of an open descriptor, without its end: more is not read, nor waited for.
     /// - Parameter option: what named it.
     static func descriptor(_ number: Int, of option: String = "--password-fd") throws -> [UInt8] {
+        func failure(_ what: String, _ advice: String? = nil) -> ShellFailure {
+            ShellFailure.usage("\(option) \(number): \(what)", advice: advice ?? "\(option) 3 3< FILE")
+        }
         guard number != 1, number != 2, let descriptor = Int32(exactly: number), descriptor >= 0 else {
-            throw ShellFailure.usage("\(option) \(number): not a descriptor to read from")
+            throw failure("expected the number of a descriptor to read from: 0, or 3 and more")
         }
-        let name = "descriptor \(number)"
+        let mode = fcntl(descriptor, F_GETFL)
+        guard mode >= 0 else { throw failure("no such descriptor is open") }
+        guard mode & O_ACCMODE != O_WRONLY else { throw failure("it is open for writing alone") }
+        guard isatty(descriptor) == 0 else {
+            throw failure("it is a terminal, which would show what is typed", "left out, it is asked for, unseen")
+        }
         var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: limit)
+        var byte: UInt8 = 0
+        // One by one: what comes after the line is for others.
         while bytes.count <= limit {
-            let count = read(descriptor, &buffer, buffer.count)
-            if count == 0 { break }
+            try FilePaths.awaitInput(descriptor)
+            let count = read(descriptor, &byte, 1)
             if count < 0 {
-                if errno == EINTR { continue }
-                throw StorageError.io(name, errno: errno)
+                if errno == EINTR || errno == EAGAIN { continue }
+                throw failure(String(cString: strerror(errno)))
             }
-            bytes += buffer[..<count]
+            if count == 0 || byte == UInt8(ascii: "\n") { break }
+            bytes.append(byte)
         }
-        return try checked(bytes, from: name)
+        return try checked(bytes, from: "descriptor \(number)")
     }
 
     /// What somebody types, twice, without seeing it.
@@ -55,7 +65,8 @@ enum Secret {
         }
         guard bytes.count < limit, !bytes.contains(10), !bytes.contains(0) else {
             throw ShellFailure(
-                "no-password", .refused, at: source, "more than one line: is this the right one? Nothing was done")
+                "no-password", .refused, at: source,
+                "expected one line of text, of less than \(limit) bytes: is this the right one? Nothing was done")
         }
         guard String(validating: bytes, as: UTF8.self).map({ !$0.unicodeScalars.contains("\u{fffd}") }) ?? false else {
             throw ShellFailure("no-password", .refused, at: source, "not UTF-8, which Zope expects: nothing was done")

@@ -66,7 +66,7 @@ public enum TLSFileProblem: Hashable, Sendable {
 extension TLSFailure: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .file(let file, let path, let problem): "TLS: \(file) \(path): \(problem)"
+        case .file(let file, let path, let problem): "TLS: \(file) \(path): \(problem.text(of: file))"
         case .plainServer(let received): "the server does not speak TLS: it said \(received)"
         case .noAnswer(let seconds): "connected, and no answer to TLS within \(seconds) s"
         case .unknownAuthority(let names):
@@ -87,6 +87,18 @@ extension TLSFailure: CustomStringConvertible {
     }
 
     private static func suffix(_ reason: String) -> String { reason.isEmpty ? "" : " (\(reason))" }
+}
+
+extension TLSFileProblem {
+    /// What is wrong with a file, in words; the path left out.
+    public func text(of file: TLSFile) -> String {
+        guard case .notPEM(isBinary: false) = self else { return description }
+        return switch file {
+        case .certificate: "it holds no certificate: expected a line -----BEGIN CERTIFICATE-----"
+        case .key: "it holds no private key: expected a line -----BEGIN … PRIVATE KEY-----"
+        case .authorities: "it holds no certificate of an authority: expected a line -----BEGIN CERTIFICATE-----"
+        }
+    }
 }
 
 extension TLSFileProblem: CustomStringConvertible {

@@ -30,6 +30,41 @@ struct ProgramTests {
         #expect(try run(["joe", "--delete"]).status == 0)
         #expect(try run([]).output == "realm testrealm\nann\n")
         #expect(try run(["a:b"], input: "x\n").errors.contains("cannot be a user's name"))
+        let other = try run(["ann", "--realm", "another"], input: "x\n")
+        #expect(other.status == 2)
+        let expected = "zeoserver: passwd: \(file): its passwords are for the realm 'testrealm', not 'another'"
+        #expect(other.errors.hasPrefix(expected), "\(other.errors)")
+        #expect(try run(["ann", "--realm", "testrealm"], input: "x\n").status == 0)
+        #expect(try run(["--realm", "testrealm"]).errors.contains("--realm goes with a user"))
+        #expect(try run(["ann"], input: String(repeating: "x", count: 5000)).errors.contains("more than 4096 bytes"))
+    }
+
+    @Test("passwd begins a file for a realm that a line can hold, and reads none that is no file")
+    func realm() throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appending(path: "passwords").path
+        for realm in ["", " a", "a\nb"] {
+            let outcome = try BuiltProgram.zeoserver.run(["passwd", file, "joe", "--realm", realm], input: "x\n")
+            #expect(outcome.status == 2 && outcome.errors.contains("cannot be a realm's name"), "\(outcome.errors)")
+        }
+        try #require(mkfifo(file, 0o600) == 0)
+        let pipe = try BuiltProgram.zeoserver.run(["passwd", file])
+        #expect(pipe.status == 2 && pipe.errors.contains("expected a regular file"))
+    }
+
+    @Test("certs prints paths that can be pasted into a file of any directory", .needsOpenSSL)
+    func absolute() throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let program = BuiltProgram(url: URL(filePath: "/bin/sh"))
+        let line = "cd '\(folder.path)' && '\(BuiltProgram.zeoserver.url.path)' certs ./tls --client 'a b'"
+        let wrong = try program.run(["-c", line])
+        #expect(wrong.status == 2)
+        #expect(wrong.errors.hasPrefix("zeoserver: certs: expected a certificate's name"), "\(wrong.errors)")
+        let made = try program.run(["-c", line.replacing("'a b'", with: "zope1")])
+        #expect(made.output.contains("certificate  \(folder.path)/tls/zope1.pem"), "\(made.output)\(made.errors)")
+        #expect(!made.output.contains("./tls"))
     }
 
     @Test("what certs makes and prints is what a server and a client need", .needsOpenSSL, .needs(.zeo6))

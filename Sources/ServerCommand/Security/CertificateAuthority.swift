@@ -23,11 +23,12 @@ struct CertificateAuthority {
     private var key: String { "\(folder)/ca.key" }
 
     /// Uses the authority in `folder`, or makes a new one.
-    /// - Throws: `CertificateFailure` when there is no `openssl`, or it fails.
+    /// - Throws: `CommandFailure` when there is no `openssl`, or it fails.
     init(in folder: String, name: String = "ZEO", days: Int = 3650) throws {
         guard let openssl = Self.findOpenSSL() else {
-            throw CertificateFailure(
-                text: "certificates are made with `openssl`, and there is no such command in PATH: apt install openssl")
+            throw CommandFailure(
+                "certificates are made with `openssl`, and there is no such command in PATH",
+                advice: "apt install openssl")
         }
         self.openssl = openssl
         self.folder = folder
@@ -35,8 +36,9 @@ struct CertificateAuthority {
         let isThere = [certificate, key].map(PrivateFile.exists)
         guard isThere != [true, true] else { return }
         guard isThere == [false, false] else {
-            throw CertificateFailure(
-                text: "\(folder) has only one of ca.pem and ca.key: an authority needs both")
+            throw CommandFailure(
+                at: folder, "it has only one of ca.pem and ca.key: an authority needs both",
+                advice: "bring back the other one, or name a new directory")
         }
         try withSettings(
             """
@@ -61,16 +63,20 @@ struct CertificateAuthority {
     /// Makes NAME.pem and NAME.key.
     /// - Parameters:
     ///   - hosts: names and addresses by which clients know a server.
-    /// - Throws: `CertificateFailure` when there is one of this name, when the name is not one, or when `openssl` fails.
+    /// - Throws: `CommandFailure` when there is one of this name, when the name is not one, or when `openssl` fails.
     func makeCertificate(
         _ name: String, for purpose: Purpose, hosts: [String] = [], days: Int = 3650
     ) throws {
         guard !name.isEmpty, name != "ca", name.first != ".", Self.isWord(name, with: "-_.") else {
-            throw CertificateFailure(text: "'\(name)' cannot name a certificate: letters, digits, - _ . can")
+            throw CommandFailure(
+                "expected a certificate's name of letters, digits, '-', '_' and '.', found '\(name)'",
+                advice: "--client zope1; 'ca' is the authority itself")
         }
         let (certificate, key) = ("\(folder)/\(name).pem", "\(folder)/\(name).key")
         guard ![certificate, key].contains(where: PrivateFile.exists) else {
-            throw CertificateFailure(text: "\(certificate) is there already")
+            throw CommandFailure(
+                at: certificate, "it, or its key, is there already: nothing is replaced",
+                advice: "remove both, or choose another name")
         }
         var extensions = """
             basicConstraints = critical, CA:FALSE
@@ -82,7 +88,8 @@ struct CertificateAuthority {
         if !hosts.isEmpty {
             let names = try hosts.map { host in
                 guard !host.isEmpty, Self.isWord(host, with: "-_.:*") else {
-                    throw CertificateFailure(text: "'\(host)' is no host name or address")
+                    throw CommandFailure(
+                        "expected a host's name or address, found '\(host)'", advice: "--host db1.example.org")
                 }
                 return (Self.isAddress(host) ? "IP:" : "DNS:") + host
             }
@@ -131,7 +138,8 @@ struct CertificateAuthority {
         let status = try ChildProcess.run(openssl, arguments, errors: log)
         guard status == 0 else {
             let said = (try? PrivateFile.contents(log)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-            throw CertificateFailure(text: "openssl \(arguments[0]) failed: \(said)")
+            throw CommandFailure(
+                "openssl \(arguments[0]) failed: \(said.split(separator: "\n").joined(separator: " "))")
         }
     }
 
@@ -155,9 +163,4 @@ struct CertificateAuthority {
         let path = unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? "/usr/bin:/bin"
         return path.split(separator: ":").map { "\($0)/openssl" }.first { access($0, X_OK) == 0 }
     }
-}
-
-struct CertificateFailure: Error, CustomStringConvertible {
-    let text: String
-    var description: String { text }
 }

@@ -28,30 +28,29 @@ struct CertsCommand: ParsableCommand {
     }
 
     func run() throws {
-        do {
-            let authority = try CertificateAuthority(in: directory, days: days)
-            var made: [String] = []
-            let hasServer = PrivateFile.exists("\(directory)/server.pem")
-            if !hasServer {
-                let own = Self.hostName.map { [$0] } ?? []
-                let hosts = host.isEmpty ? own + ["localhost", "127.0.0.1", "::1"] : host
-                try authority.makeCertificate("server", for: .server, hosts: hosts, days: days)
-                made.append("server.pem for \(hosts.joined(separator: ", "))")
-            } else if !host.isEmpty {
-                throw CertificateFailure(
-                    text: "\(directory)/server.pem is there already; remove it for other hosts")
-            }
-            for name in client.isEmpty && !hasServer ? ["client"] : client {
-                try authority.makeCertificate(name, for: .client, days: days)
-                made.append("\(name).pem")
-            }
-            print(text(made, client: client.first ?? "client"))
-        } catch let error as CertificateFailure {
-            throw ValidationError(error.text)
-        } catch let error as FileFailure {
-            StandardError.write("zeoserver: \(error)\n")
-            throw ExitCode(ProgramExit.failure)
+        try telling(fileFailure: ProgramExit.failure) { try make(in: AbsolutePath.of(directory)) }
+    }
+
+    /// - Parameter directory: absolute, for what is printed is pasted into files that are read elsewhere.
+    private func make(in directory: String) throws {
+        let authority = try CertificateAuthority(in: directory, days: days)
+        var made: [String] = []
+        let hasServer = PrivateFile.exists("\(directory)/server.pem")
+        if !hasServer {
+            let own = Self.hostName.map { [$0] } ?? []
+            let hosts = host.isEmpty ? own + ["localhost", "127.0.0.1", "::1"] : host
+            try authority.makeCertificate("server", for: .server, hosts: hosts, days: days)
+            made.append("server.pem for \(hosts.joined(separator: ", "))")
+        } else if !host.isEmpty {
+            throw CommandFailure(
+                at: "\(directory)/server.pem", "it is there already: nothing is replaced",
+                advice: "for other hosts remove it and server.key")
         }
+        for name in client.isEmpty && !hasServer ? ["client"] : client {
+            try authority.makeCertificate(name, for: .client, days: days)
+            made.append("\(name).pem")
+        }
+        print(text(made, in: directory, client: client.first ?? "client"))
     }
 
     /// nil: it is none that anybody else knows.
@@ -62,7 +61,7 @@ struct CertsCommand: ParsableCommand {
         return name.isEmpty || name == "localhost" ? nil : name
     }
 
-    private func text(_ made: [String], client: String) -> String {
+    private func text(_ made: [String], in directory: String, client: String) -> String {
         """
         Made in \(directory): \(made.isEmpty ? "nothing, all is there" : made.joined(separator: "; "))
         The directory and the keys are for you alone: a server that runs as another user needs 'chown' for server.pem and

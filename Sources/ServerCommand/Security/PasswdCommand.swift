@@ -12,34 +12,45 @@ struct PasswdCommand: ParsableCommand {
 
     @Argument(help: "The file; it is made when there is none.") var file: String
     @Argument(help: "The user; without one, the users are listed.") var user: String?
-    @Option(help: "What the passwords of a new file are for: authentication-realm, and `realm` of the clients.")
-    var realm = "ZEO"
+    @Option(help: "What the passwords of a new file are for: authentication-realm, and `realm` of the clients (ZEO).")
+    var realm: String?
     @Flag(name: .shortAndLong, help: "Delete the user.") var delete = false
 
     func run() throws {
-        do {
-            try change()
-        } catch let error as PasswordDatabaseError {
-            throw ValidationError("\(file): \(error)")
-        } catch let error as FileFailure {
-            throw ValidationError("\(error)")
+        try telling {
+            do {
+                try change()
+            } catch let error as PasswordDatabaseError {
+                throw CommandFailure(at: file, "\(error)", advice: error.advice)
+            }
         }
     }
 
     private func change() throws {
-        let isThere = PrivateFile.exists(file)
         guard let user else {
+            guard realm == nil, !delete else {
+                throw CommandFailure(
+                    "\(delete ? "--delete" : "--realm") goes with a user", advice: "zeoserver passwd FILE USER")
+            }
             let database = try PasswordDatabase(contentsOf: file)
             if let realm = database.realm { print("realm \(realm)") }
             for user in database.users { print(user) }
             return
         }
-        var database = PasswordDatabase(realm: realm)
-        if isThere { database = try PasswordDatabase(contentsOf: file) }
+        var database = PasswordDatabase()
+        if PrivateFile.exists(file) { database = try PasswordDatabase(contentsOf: file) }
+        if let known = database.realm, let realm, realm != known {
+            throw CommandFailure(
+                at: file, "its passwords are for the realm '\(known)', not '\(realm)': nothing was changed",
+                advice: "leave --realm out, or make a new file: each hash has the realm in it")
+        }
         if delete {
-            guard database.remove(user) else { throw ValidationError("\(file): there is no user '\(user)'") }
+            guard database.remove(user) else {
+                throw CommandFailure(
+                    at: file, "there is no user '\(user)'", advice: "'zeoserver passwd \(file)' lists those there are")
+            }
         } else {
-            if database.realm == nil { database.realm = realm }
+            if database.realm == nil { try database.set(realm: realm ?? "ZEO") }
             try database.set(user, password: try PasswordInput.read(for: user))
         }
         try PrivateFile.replace(file, Array(database.text.utf8))

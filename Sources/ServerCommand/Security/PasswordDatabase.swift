@@ -9,7 +9,7 @@ internal import ZEOProtocol
 ///
 /// Source: `ZEO/auth/base.py` of ZEO 4.3.
 struct PasswordDatabase: Hashable, Sendable {
-    var realm: String?
+    private(set) var realm: String?
     private(set) var hashes: [String: String] = [:]
 
     init(realm: String? = nil) { self.realm = realm }
@@ -39,6 +39,14 @@ struct PasswordDatabase: Hashable, Sendable {
 
     var users: [String] { hashes.keys.sorted() }
 
+    /// - Throws: `PasswordDatabaseError` for a name that a line cannot hold.
+    mutating func set(realm: String) throws(PasswordDatabaseError) {
+        guard !realm.isEmpty, !realm.contains(where: \.isNewline), realm == Self.trimmed(realm) else {
+            throw .realm(realm)
+        }
+        self.realm = realm
+    }
+
     /// - Throws: `PasswordDatabaseError` for a name that a line cannot hold, or when there is no realm.
     mutating func set(_ user: String, password: String) throws(PasswordDatabaseError) {
         guard let realm else { throw .noRealm }
@@ -67,6 +75,7 @@ enum PasswordDatabaseError: Error, Hashable {
     case line(Int)
     case hash(Int)
     case name(String)
+    case realm(String)
     case noRealm
 }
 
@@ -76,7 +85,17 @@ extension PasswordDatabaseError: CustomStringConvertible {
         case .line(let number): "line \(number) is not `user: hash`"
         case .hash(let number): "line \(number): the hash is not 40 hexadecimal digits"
         case .name(let name): "'\(name)' cannot be a user's name: no colon, no line end, no space at its ends"
+        case .realm(let name): "'\(name)' cannot be a realm's name: no line end, no space at its ends, not empty"
         case .noRealm: "passwords need a realm"
+        }
+    }
+
+    /// What to try.
+    var advice: String? {
+        switch self {
+        case .line, .hash: "a file for authentication-database has lines 'NAME: HASH', and maybe 'realm NAME' first"
+        case .name, .realm: nil
+        case .noRealm: "--realm NAME"
         }
     }
 }

@@ -8,20 +8,54 @@ internal import ArgumentParser
 
 /// Where passwords come from: never from the command line, which everybody on the machine can read.
 enum PasswordInput {
-    /// - Throws: `ValidationError` when there is none, or the second is not the first.
+    /// Longer ones are a mistake: somebody sends another file.
+    private static let limit = 4096
+
+    /// - Throws: `CommandFailure` when there is none, or the second is not the first.
     static func read(for user: String) throws -> String {
-        guard isatty(STDIN_FILENO) == 1 else {
-            guard let line = readLine(), !line.isEmpty else {
-                throw ValidationError("there is no password: standard input holds no line")
-            }
-            return line
-        }
+        guard isatty(STDIN_FILENO) == 1 else { return try line() }
         let first = try ask("New password for \(user): ")
-        guard !first.isEmpty else { throw ValidationError("there is no password: nothing was changed") }
+        guard !first.isEmpty else { throw CommandFailure("there is no password: nothing was changed") }
         guard try ask("Once more: ") == first else {
-            throw ValidationError("the two are not the same: nothing was changed")
+            throw CommandFailure("the two are not the same: nothing was changed")
         }
         return first
+    }
+
+    /// The first line of standard input.
+    private static func line() throws -> String {
+        var line: [UInt8] = []
+        while let byte = byte(), byte != UInt8(ascii: "\n") {
+            line.append(byte)
+            guard line.count < limit else {
+                throw CommandFailure(
+                    at: "standard input", "expected a line with a password, found one of more than \(limit) bytes")
+            }
+        }
+        if line.last == UInt8(ascii: "\r") { line.removeLast() }
+        guard !line.isEmpty else {
+            throw CommandFailure(
+                at: "standard input", "expected a line with the password, found none: nothing was changed",
+                advice: "on a terminal it is asked for")
+        }
+        guard let text = String(validating: line, as: UTF8.self), !line.contains(0) else {
+            throw CommandFailure(at: "standard input", "expected a password in UTF-8: nothing was changed")
+        }
+        return text
+    }
+
+    /// Nil at the end of standard input.
+    private static func byte() -> UInt8? {
+        var byte: UInt8 = 0
+        while true {
+            #if canImport(Glibc)
+                let count = unsafe Glibc.read(STDIN_FILENO, &byte, 1)
+            #else
+                let count = unsafe Musl.read(STDIN_FILENO, &byte, 1)
+            #endif
+            if count < 0, errno == EINTR { continue }
+            return count == 1 ? byte : nil
+        }
     }
 
     /// One line, not shown. ^C gives up, and leaves the terminal as it was.
@@ -29,7 +63,7 @@ enum PasswordInput {
         say(prompt)
         var before = termios()
         guard unsafe tcgetattr(STDIN_FILENO, &before) == 0 else {
-            throw ValidationError("the terminal cannot be read")
+            throw CommandFailure("the terminal cannot be read")
         }
         var silent = before
         silent.c_lflag &= ~tcflag_t(ECHO | ICANON | ISIG)
@@ -40,14 +74,7 @@ enum PasswordInput {
         }
         var line: [UInt8] = []
         while true {
-            var byte: UInt8 = 0
-            #if canImport(Glibc)
-                let count = unsafe Glibc.read(STDIN_FILENO, &byte, 1)
-            #else
-                let count = unsafe Musl.read(STDIN_FILENO, &byte, 1)
-            #endif
-            if count < 0, errno == EINTR { continue }
-            guard count == 1 else { throw ExitCode(1) }
+            guard let byte = byte() else { throw ExitCode(1) }
             switch byte {
             case UInt8(ascii: "\n"), UInt8(ascii: "\r"): return String(decoding: line, as: UTF8.self)
             // ^C and ^D.

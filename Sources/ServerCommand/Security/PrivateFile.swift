@@ -11,9 +11,15 @@ enum PrivateFile {
 
     /// - Throws: `FileFailure`.
     static func contents(_ path: String) throws(FileFailure) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // A pipe without a writer would keep the call until there is one.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw FileFailure(path) }
         defer { close(descriptor) }
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { throw FileFailure(path) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw FileFailure(path, "expected a regular file, found a directory, a pipe or a device")
+        }
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 1 << 16)
         while true {

@@ -223,8 +223,13 @@ extension ShellFailure {
                 advice: "the servers of a list have to serve the same one; 'connect \(address)' looks at this one")
         case .noneOf(let addresses, let causes):
             self.init(
-                "no-server", .connection, at: addresses, "none can be used: \(causes.joined(separator: "; "))",
-                advice: "each says why")
+                "no-server", .connection, at: addresses,
+                "none can be used: " + causes.map(\.description).joined(separator: "; "), advice: "each says why")
+            // Those that are away may return; what one that is there says, stays.
+            if !failure.isAbsence, let refusal = causes.lazy.map(\.error).first(where: \.isRefusal) {
+                let told = ShellFailure(refusal)
+                (exitCode, advice) = (told.exitCode, told.advice)
+            }
         }
         details.append(Detail("address", place ?? ""))
     }
@@ -240,6 +245,16 @@ extension ShellFailure {
         case 24: "too many files are open: ulimit -n tells how many may be"
         case 28: "the disk is full"
         default: nil
+        }
+    }
+}
+
+extension StorageError {
+    /// Of one of several servers: it is there, and will not do for a reason of its own.
+    fileprivate var isRefusal: Bool {
+        switch self {
+        case .readOnly, .connection(.behind): false
+        default: !isAbsence
         }
     }
 }

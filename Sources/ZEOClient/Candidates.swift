@@ -22,7 +22,7 @@ struct Candidates: Sendable {
     /// They let nobody write.
     private var readable: ArraySlice<Endpoint> = []
     private(set) var current: Candidate?
-    private var failures: [StorageError] = []
+    private var failures: [ConnectionFailure.Cause] = []
 
     /// - Parameter fallsBack: whether a server that lets nobody write will do.
     init(_ endpoints: [Endpoint], readOnly: Bool, fallsBack: Bool) {
@@ -51,17 +51,17 @@ struct Candidates: Sendable {
         if case .readOnly = error, fallsBack, !current.readOnly {
             readable.append(current.endpoint)
         } else {
-            failures.append(error)
+            failures.append(.init(address: current.endpoint.description, error))
         }
     }
 
     /// Why there is no connection, when all have been tried.
     var failure: StorageError {
         guard let first = failures.first else { return .readOnly(addresses) }
-        if endpoints.count == 1 { return first }
-        let refusals = failures.filter { if case .readOnly = $0 { true } else { false } }
+        if endpoints.count == 1 { return first.error }
+        let refusals = failures.filter { if case .readOnly = $0.error { true } else { false } }
         if refusals.count == failures.count { return .readOnly(addresses) }
-        return .connection(.noneOf(addresses: addresses, failures.map(\.description)))
+        return .connection(.noneOf(addresses: addresses, failures))
     }
 
     private var addresses: String { endpoints.map(\.description).joined(separator: ",") }

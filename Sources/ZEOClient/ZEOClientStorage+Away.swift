@@ -78,15 +78,3 @@ extension ZEOClientStorage.State {
         away = .init(absence: Absence(since: since, why: error.description), lastRead: away?.lastRead)
     }
 }
-
-extension StorageError {
-    /// The server is not there, or no longer: it may be again.
-    fileprivate var isAbsence: Bool {
-        guard case .connection(let failure) = self else { return false }
-        switch failure {
-        case .refused, .unreachable, .silent, .lost, .tunnel, .noneOf: return true
-        case .notZEO, .versionRefused, .unknownStorage, .protocolError, .away, .login, .tls, .behind, .otherDatabase:
-            return false
-        }
-    }
-}

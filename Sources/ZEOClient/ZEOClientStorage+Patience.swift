@@ -89,7 +89,7 @@ extension ZEOClientStorage {
 
     /// Connects again for what was under way: at once, and then for as long as was said.
     /// - Returns: whether there is a connection.
-    /// - Throws: `interrupted`; `connection(.behind)`, `.otherDatabase`, `.noneOf`.
+    /// - Throws: `interrupted`; `connection` when a server is there and will not do, or when none of several will.
     func reconnect() throws(StorageError) -> Bool {
         let start = ContinuousClock.now
         while true {
@@ -102,11 +102,16 @@ extension ZEOClientStorage {
                 last = error
             }
             guard case .connection(let failure) = last else { return false }
+            switch failure {
+            // Asked again and again, it would lock us out.
+            case .login, .tls: throw last
+            default: break
+            }
             if ContinuousClock.now - start >= options.reconnectPatience || isClosed {
-                switch failure {
-                case .behind, .otherDatabase, .noneOf: throw last
-                default: return false
-                }
+                // Of several, each says why.
+                if case .noneOf = failure { throw last }
+                if failure.isAbsence { return false }
+                throw last
             }
             try pause(since: start)
         }

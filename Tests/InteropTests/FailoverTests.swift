@@ -53,6 +53,12 @@ struct FailoverTests {
     }
 
     private static let readOnly = "  read-only true"
+
+    /// What became of each of several servers, in words.
+    private static func causes(_ failure: ConnectionFailure?) throws -> [String] {
+        guard case .noneOf(_, let causes)? = failure else { throw CancellationError() }
+        return causes.map(\.description)
+    }
     static let generations: [Generation] = OwnTests.everything ? Generation.allCases : [.v5, .v3101, .v303, .v201]
 
     @Test("who reads takes the first that answers, who writes the first that lets it write", arguments: generations)
@@ -75,7 +81,7 @@ struct FailoverTests {
         // Without the one that does, and without being content with less, there is none.
         b.kill()
         let failure = try ConnectionTests.failure { _ = try Self.connect([a, b], generation) }
-        guard case .noneOf(_, let causes) = failure else { throw CancellationError() }
+        let causes = try Self.causes(failure)
         #expect(causes.count == 2 && causes[0].contains("read-only") && causes[1].contains("refused"), "\(causes)")
     }
 
@@ -121,7 +127,7 @@ struct FailoverTests {
         b.kill()
         #expect(LiveChangeTests.eventually { !storage.isConnected })
         let failure = try ConnectionTests.failure { _ = try storage.ping() }
-        guard case .noneOf(_, let causes) = failure else { throw CancellationError() }
+        let causes = try Self.causes(failure)
         #expect(causes.contains { $0.contains("the server is behind") && $0.contains("\(made)") }, "\(causes)")
         #expect(try storage.load(oid, at: made).data == Record.mapping("n", "2"))
         try b.start()
@@ -160,7 +166,7 @@ struct FailoverTests {
         a.kill()
         #expect(LiveChangeTests.eventually { !storage.isConnected })
         let failure = try ConnectionTests.failure { _ = try storage.ping() }
-        guard case .noneOf(_, let causes) = failure else { throw CancellationError() }
+        let causes = try Self.causes(failure)
         #expect(causes.contains { $0.contains("another database") }, "\(causes)")
         #expect(causes.contains { $0.contains("refused") })
         try a.start()
@@ -180,7 +186,7 @@ struct FailoverTests {
         a.kill()
         #expect(LiveChangeTests.eventually { !storage.isConnected })
         let failure = try ConnectionTests.failure { _ = try storage.ping() }
-        guard case .noneOf(_, let causes) = failure else { throw CancellationError() }
+        let causes = try Self.causes(failure)
         #expect(causes.contains { $0.contains("it does not have transaction \(made)") }, "\(causes)")
     }
 
@@ -244,6 +250,52 @@ struct FailoverTests {
             #expect(storage.takeRemarks() == [])
             server.kill()
         }
+    }
+
+    @Test("a server that is there and refuses us is not away: its words are said, and no cache file is read")
+    func refusals() throws {
+        let passwords = try PasswordFile()
+        let folder = try Folder()
+        let (oid, tid) = try folder.make("a")
+        try folder.copy("a", to: "b")
+        let (a, b) = (try folder.serve("a"), try folder.serve("b", options: passwords.options))
+        var options = ZEOClientStorage.Options(
+            greetingTimeout: .seconds(20), cacheCapacity: 0, cacheFile: (folder.file("c.zec").path, 1 << 20))
+        let endpoints = [a, b].map { Endpoint.host("127.0.0.1", port: $0.port) }
+        let storage = try ZEOClientStorage(endpoints, options)
+        #expect(try storage.load(oid, at: tid).serial == tid)
+        storage.close()
+        a.kill()
+        func causes() throws -> [String] {
+            try Self.causes(try ConnectionTests.failure { _ = try ZEOClientStorage(endpoints, options) })
+        }
+        options.login = Credentials(user: "joe", password: "wrong")
+        var told = try causes()
+        #expect(told.count == 2 && told[0].contains("refused") && told[1].contains("joe"), "\(told)")
+        options.login = LoginTests.joe
+        options.storage = "main"
+        told = try causes()
+        #expect(told.count == 2 && told[1].contains("no storage named 'main'"), "\(told)")
+        // With neither of them there, what is in the file is read.
+        (options.login, options.storage) = (nil, "1")
+        b.kill()
+        let away = try ZEOClientStorage(endpoints, options)
+        #expect(away.absence?.why.contains("127.0.0.1:\(a.port): connection refused") == true)
+        #expect(try away.load(oid, at: tid).serial == tid)
+        // Who read on is told as well when one comes back that refuses him.
+        try b.start()
+        let refused = Self.eventuallyRefused { _ = try away.load(ObjectID(rawValue: 99), at: tid) }
+        #expect(refused?.contains { $0.hasPrefix("127.0.0.1:\(b.port): ") && !$0.contains("nothing listens") } == true)
+    }
+
+    /// What the servers said when the first that is there refused us.
+    private static func eventuallyRefused(_ body: () throws -> Void) -> [String]? {
+        var told: [String]?
+        _ = LiveChangeTests.eventually {
+            told = try? causes(try ConnectionTests.failure(body))
+            return told != nil
+        }
+        return told
     }
 
     @Test("one that hangs is passed over; one that begins to hang is left")

@@ -6,7 +6,7 @@ import ZEOProtocol
 import ZODB
 
 /// A file of passwords with the user joe, whose password is `secret`.
-private final class PasswordFile {
+final class PasswordFile {
     static let realm = "test realm"
     let path = FileManager.default.temporaryDirectory.appending(path: "passwords-\(UUID().uuidString)").path
 
@@ -28,7 +28,7 @@ private final class PasswordFile {
 
 @Suite("Logins at servers", .serialized)
 struct LoginTests {
-    private static let joe = Credentials(user: "joe", password: "secret")
+    static let joe = Credentials(user: "joe", password: "secret")
     static let peers: [PythonPeer] = [.zodb37, .zodb38, .zodb310, .zeo4Python2, .zeo4].filter(\.isReady)
 
     private func connect(

@@ -76,6 +76,26 @@ struct FailureTests {
             .connection(.protocolError(address: "h:1", "odd")), .connection, "protocol-error",
             "zeoshell: cat: h:1: protocol error: odd ("
         ),
+        (
+            .connection(
+                .noneOf(
+                    addresses: "h:1,h:2",
+                    [
+                        .init(address: "h:1", .connection(.refused(address: "h:1"))),
+                        .init(address: "h:2", .connection(.lost(address: "h:2", "reset"))),
+                    ])), .connection, "no-server",
+            "zeoshell: cat: h:1,h:2: none can be used: h:1: connection refused: nothing listens there; h:2: connection lost: reset (each says why)"
+        ),
+        (
+            .connection(
+                .noneOf(
+                    addresses: "h:1,h:2",
+                    [
+                        .init(address: "h:1", .connection(.refused(address: "h:1"))),
+                        .init(address: "h:2", .connection(.login(address: "h:2", .wrongPassword(user: "joe")))),
+                    ])), .refused, "no-server",
+            "zeoshell: cat: h:1,h:2: none can be used: h:1: connection refused: nothing listens there; h:2: "
+        ),
     ]
 
     @Test("a message of a screenful is told by its beginning and its end; a script gets all of it")

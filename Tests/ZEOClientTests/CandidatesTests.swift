@@ -59,10 +59,44 @@ struct CandidatesTests {
         #expect(
             candidates.failure
                 == .connection(
-                    .noneOf(addresses: "a:8800,/run/c.sock", [silent.description, Self.refused.description])))
+                    .noneOf(
+                        addresses: "a:8800,/run/c.sock",
+                        [.init(address: "/run/c.sock", silent), .init(address: "a:8800", Self.refused)])))
+        #expect(
+            candidates.failure.description
+                == "a:8800,/run/c.sock: none of these servers can be used: /run/c.sock: connected, but silent for 5.0 s: "
+                + "probably a TLS port, or a hung server; a:8800: x: connection refused: nothing listens there")
         var alone = Candidates([Self.a], readOnly: true, fallsBack: false)
         _ = tried(&alone, [Self.a: Self.refused])
         #expect(alone.failure == Self.refused)
+    }
+
+    @Test("they are away when none of them is there; one that is there and refuses us is not")
+    func absence() {
+        func failure(_ a: StorageError, _ b: StorageError) -> StorageError {
+            var candidates = Candidates([Self.a, Self.b], readOnly: false, fallsBack: false)
+            _ = tried(&candidates, [Self.a: a, Self.b: b])
+            return candidates.failure
+        }
+        let lost = StorageError.connection(.lost(address: "b:8800", "reset"))
+        let behind = StorageError.connection(.behind(address: "b:8800", last: .none, seen: .latest))
+        #expect(failure(Self.refused, lost).isAbsence)
+        #expect(failure(Self.refused, behind).isAbsence)
+        #expect(!failure(behind, behind).isAbsence)
+        let refusals: [StorageError] = [
+            .connection(.unknownStorage(address: "b:8800", name: "main")),
+            .connection(.login(address: "b:8800", .wrongPassword(user: "joe"))),
+            .connection(.tls(address: "b:8800", .closed)),
+            .connection(.otherDatabase(address: "b:8800", "another")),
+            .connection(.notZEO(address: "b:8800", received: "HTTP")),
+            .remote(className: "ZODB.POSException.StorageError", message: "no role lets this client read"),
+            .readOnly("b:8800"),
+        ]
+        for refusal in refusals {
+            #expect(!failure(Self.refused, refusal).isAbsence)
+            #expect(!failure(refusal, lost).isAbsence)
+            #expect(failure(Self.refused, refusal).description.contains("; b:8800: "))
+        }
     }
 
     @Test("one that has others behind it is known to have")

@@ -79,7 +79,7 @@ public enum ConnectionFailure: Error, Hashable, Sendable {
     /// A server that was to take another's place serves another database; how that shows, in words.
     case otherDatabase(address: String, String)
     /// Several servers may be meant, and none can be used: what became of each.
-    case noneOf(addresses: String, [String])
+    case noneOf(addresses: String, [Cause])
 }
 
 extension StorageError: CustomStringConvertible {
@@ -130,7 +130,8 @@ extension ConnectionFailure: CustomStringConvertible {
             "\(address): the server is behind: its last transaction is \(last), and \(seen) was seen before"
         case .otherDatabase(let address, let why): "\(address): another database: \(why)"
         case .noneOf(let addresses, let causes):
-            "\(addresses): none of these servers can be used: \(causes.joined(separator: "; "))"
+            "\(addresses): none of these servers can be used: "
+                + causes.map(\.description).joined(separator: "; ")
         }
     }
 }

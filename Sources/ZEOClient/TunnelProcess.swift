@@ -157,7 +157,8 @@ final class TunnelProcess: Sendable {
         unsafe strings.append(nil)
         defer { for string in unsafe strings { unsafe free(string) } }
         var process: pid_t = 0
-        let number = unsafe posix_spawn(&process, "/bin/sh", &actions, &attributes, &strings, environ)
+        let number = unsafe posix_spawn(
+            &process, "/bin/sh", &actions, &attributes, &strings, ChildEnvironment.entries())
         errno = number
         return number == 0 ? process : nil
     }

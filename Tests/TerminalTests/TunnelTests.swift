@@ -55,6 +55,24 @@ struct TunnelTests {
         server.kill()
     }
 
+    @Test("passwords that are in the environment stay with the shell: neither ssh nor a command gets them")
+    func secrets() throws {
+        let ssh = try SSHServer()
+        let (server, address) = try serve()
+        defer { server.kill() }
+        try ssh.makeProgram("telling", "env > '\(ssh.path("told"))'; exec '\(ssh.path("bin/ssh"))' \"$@\"")
+        let outcome = try BuiltProgram.zeoshell.run(
+            [address, "--ssh", ssh.destination, "--timeout", "60", "-c", "ls / | env", "-c", "!env"],
+            environment: [
+                "PATH": ssh.searchPath("telling"), "HOME": ssh.folder.path, "ZEOSHELL_PASSWORD": "first secret",
+                "ZEOSHELL_KEY_PASSWORD": "second secret", "ZEOSHELL_VAR_PLACE": "a place",
+            ])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let told = try String(contentsOfFile: ssh.path("told"), encoding: .utf8)
+        #expect(told.contains("ZEOSHELL_VAR_PLACE=a place") && !told.contains("secret"), "\(told)")
+        #expect(outcome.output.contains("ZEOSHELL_VAR_PLACE=a place") && !outcome.output.contains("secret"))
+    }
+
     @Test("a restart of the server is survived through a new ssh; a kill of the shell leaves none behind")
     func survival() throws {
         let ssh = try SSHServer()

@@ -90,7 +90,7 @@ final class Child {
         words.append(nil)
         defer { for word in words { free(word) } }
         var process: pid_t = 0
-        let number = posix_spawn(&process, "/bin/sh", &actions, &attributes, words, environ)
+        let number = posix_spawn(&process, "/bin/sh", &actions, &attributes, words, ChildEnvironment.entries())
         return number == 0 ? .success(process) : .failure(SpawnError(number: number))
     }
 

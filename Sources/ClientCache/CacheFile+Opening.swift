@@ -25,22 +25,27 @@ extension CacheFile {
     public static func open(_ path: String, size: Int?, for source: CacheSource) throws(StorageError) -> Opening {
         let lock: LockFile
         do throws(StorageError) {
-            lock = try LockFile(forDataFile: path)
+            lock = try cacheLock(path)
         } catch .locked(let holder) {
             return .leftAlone("the cache file \(path) is in use: \(holder)")
         }
         var isReady = false
-        defer { if !isReady { lock.release() } }
+        defer { if !isReady { lock.withdraw() } }
         guard FileIdentity(path: path) != nil else {
             let ring = try make(path, max(size ?? defaultSize, leastSize))
             isReady = true
-            return .opened(CacheFile(path, ring, lock, source, isFamiliar: true), remarks: [])
+            return .opened(CacheFile(path, ring, lock, source, isFamiliar: true, isNew: true), remarks: [])
         }
         let file = try DataFile(path, .writing)
         let fileSize = try file.size()
         // A head alone is what Python leaves when it is ended too early.
         let size = max(size ?? (fileSize > CacheFormat.headSize ? fileSize : defaultSize), leastSize)
-        if fileSize == 0 { try CacheRing.make(file, size: size) }
+        if fileSize == 0 {
+            // Not what it may be a link to.
+            let ring = try make(path, size)
+            isReady = true
+            return .opened(CacheFile(path, ring, lock, source, isFamiliar: true), remarks: [])
+        }
         try requireCache(file)
         var remarks: [String] = []
         var ring: CacheRing
@@ -66,8 +71,8 @@ extension CacheFile {
     /// Empties the cache at `path`; it stays as large as it is.
     /// - Throws: `locked` when a process has it; `unsupported` when it is something else; `io`.
     public static func clear(_ path: String) throws(StorageError) {
-        let lock = try LockFile(forDataFile: path)
-        defer { lock.release() }
+        let lock = try cacheLock(path)
+        defer { lock.withdraw() }
         let file = try DataFile(path, .writing)
         try requireCache(file)
         let size = max(try file.size(), leastSize)
@@ -75,10 +80,15 @@ extension CacheFile {
         _ = try make(path, size)
     }
 
+    /// Caches are also where others can make names: what a link of theirs leads to is neither locked nor written.
+    private static func cacheLock(_ path: String) throws(StorageError) -> LockFile {
+        try LockFile(forDataFile: path, followingLinks: false, permissions: 0o600)
+    }
+
     /// A new file appears with all that belongs in it.
     private static func make(_ path: String, _ size: Int) throws(StorageError) -> CacheRing {
         let temporary = path + ".new"
-        let file = try DataFile(temporary, .replacing(permissions: 0o600))
+        let file = try DataFile(temporary, .making(permissions: 0o600))
         try CacheRing.make(file, size: size)
         try Directories.rename(temporary, to: path)
         return try CacheRing(opening: try DataFile(path, .writing), size: size)

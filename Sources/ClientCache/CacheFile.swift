@@ -10,6 +10,11 @@ internal import ZODBFile
 /// agrees with what is here, its user has to find out (`lastTransaction`, `sample`).
 ///
 /// A file that fails is given up: it finds and takes nothing from then on, and `failure` says why.
+///
+/// Blocks are written on the thread that brings them, the connection's own included: what is found in the file, what is in it and
+/// what the head's tid says have to go together, in the order of loads and news, and somebody else's queue would have to be waited
+/// for by every read. They go to the system's memory, not to the disk; what waits for the disk is `adopt` and `close`, which are
+/// called where nobody else waits.
 public final class CacheFile: Sendable {
     private struct State {
         var ring: CacheRing
@@ -23,19 +28,24 @@ public final class CacheFile: Sendable {
     /// Whose cache it was when a client of ours left it, where that is another server or storage; nil too when Python's did.
     public let otherSource: CacheSource?
     private let wasFamiliar: Bool
+    /// There was none before.
+    private let isNew: Bool
     private let source: CacheSource
     private let lock: LockFile
     private let state: Mutex<State>
+    /// The note is written outside of `state`: a disk may take its time over it.
+    private let noteAccess = Mutex(())
 
     init(
         _ path: String, _ ring: CacheRing, _ lock: LockFile, _ source: CacheSource, _ former: CacheSource? = nil,
-        isFamiliar: Bool
+        isFamiliar: Bool, isNew: Bool = false
     ) {
         self.path = path
         otherSource = former.flatMap { $0.sharesServer(with: source) ? nil : $0 }
         self.lock = lock
         self.source = source
         wasFamiliar = isFamiliar
+        self.isNew = isNew
         state = Mutex(State(ring: ring))
     }
 
@@ -55,15 +65,18 @@ public final class CacheFile: Sendable {
     /// In bytes, used or not.
     public var size: Int { state.withLock { $0.ring.size } }
 
-    /// It has been found to fit, and may be changed from now on. Until then it is only read.
+    /// It has been found to fit, and may be changed from now on. Until then it is only read. Waits for the disk, the first time.
     public func adopt() {
-        state.withLock { state in
-            guard state.failure == nil, !state.isClosed, !state.isAdopted else { return }
-            do throws(StorageError) {
+        noteAccess.withLock { _ in
+            guard state.withLock({ $0.failure == nil && !$0.isClosed && !$0.isAdopted }) else { return }
+            let result = Result { () throws(StorageError) in
                 try CacheNote(source, .open(boot: CacheNote.boot() ?? "unknown")).write(beside: path)
-                state.isAdopted = true
-            } catch {
-                state.failure = error
+            }
+            state.withLock { state in
+                switch result {
+                case .success: state.isAdopted = true
+                case .failure(let error): state.failure = error
+                }
             }
         }
     }
@@ -74,6 +87,12 @@ public final class CacheFile: Sendable {
         return attempt { ring throws(StorageError) in
             try ring.revision(of: oid, at: tid, rearranging: isAdopted)
         } ?? nil
+    }
+
+    /// What was found under `oid` and `serial` is no record: it is not found again.
+    public func discard(_ oid: ObjectID, _ serial: TransactionID) {
+        let isAdopted = state.withLock { $0.isAdopted }
+        attempt { ring throws(StorageError) in try ring.discard(oid, serial, freeing: isAdopted) }
     }
 
     public func insert(_ revision: Revision, _ oid: ObjectID) {
@@ -123,20 +142,30 @@ public final class CacheFile: Sendable {
         }
     }
 
-    /// Lets go of the file, which is then complete on the disk. Does nothing the second time.
+    /// Lets go of the file, which is then complete on the disk. Does nothing the second time. Waits for the disk.
+    ///
+    /// Where there was no file before, and nobody has adopted it, there is none afterwards.
     public func close() {
-        state.withLock { state in
-            guard !state.isClosed else { return }
-            state.isClosed = true
+        noteAccess.withLock { _ in
+            let last = state.withLock { state -> State? in
+                guard !state.isClosed else { return nil }
+                state.isClosed = true
+                return state
+            }
+            guard let last else { return }
+            guard last.isAdopted else {
+                if isNew { Directories.remove(path) }
+                return lock.withdraw()
+            }
             defer { lock.release() }
-            guard state.failure == nil, state.isAdopted else { return }
+            guard last.failure == nil else { return }
             do throws(StorageError) {
-                try state.ring.file.sync()
-                let end = CacheNote.State.closed(state.ring.lastTransaction, place: state.ring.place)
+                try last.ring.file.sync()
+                let end = CacheNote.State.closed(last.ring.lastTransaction, place: last.ring.place)
                 try CacheNote(source, end).write(beside: path)
             } catch {
                 // The note says that it was open: whoever opens it next looks closer.
-                state.failure = error
+                state.withLock { $0.failure = error }
             }
         }
     }

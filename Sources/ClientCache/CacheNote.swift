@@ -4,7 +4,7 @@ internal import ZODBFile
 
 /// Whose objects a cache file holds.
 public struct CacheSource: Hashable, Sendable {
-    /// The server's address.
+    /// The server's address, and by which way it is reached where that decides what the address means.
     public var server: String
     /// Which of its storages.
     public var storage: String
@@ -15,9 +15,16 @@ public struct CacheSource: Hashable, Sendable {
     }
 
     /// Whether both are of one storage of one server; a list of servers, with commas, is of each of them.
+    ///
+    /// By the addresses as they are spelled, but for capitals in names. Nobody is asked what a name means: this decides what is
+    /// read while a server is away, when names may have another meaning, or none. Two spellings of one server cost a comparison
+    /// at the next connection; two servers taken for one would show another database.
     func sharesServer(with other: CacheSource) -> Bool {
-        storage == other.storage
-            && !Set(server.split(separator: ",")).isDisjoint(with: other.server.split(separator: ","))
+        storage == other.storage && !addresses.isDisjoint(with: other.addresses)
+    }
+
+    private var addresses: Set<String> {
+        Set(server.split(separator: ",").map { $0.hasPrefix("/") ? String($0) : $0.lowercased() })
     }
 }
 
@@ -88,9 +95,11 @@ struct CacheNote: Hashable {
     /// Returns when it would survive a power cut.
     func write(beside cache: String) throws(StorageError) {
         let path = Self.path(for: cache)
-        let file = try DataFile(path, .replacing(permissions: 0o600))
+        let temporary = path + ".new"
+        let file = try DataFile(temporary, .making(permissions: 0o600))
         try file.write(Array(text.utf8), at: 0)
         try file.sync()
+        try Directories.rename(temporary, to: path)
         try Directories.sync(Directories.parent(of: path))
     }
 

@@ -136,6 +136,23 @@ struct CacheRing {
         }
     }
 
+    /// What is there of `oid` and `serial` is damaged: it is not found any more.
+    /// - Parameter frees: whether the file may be changed.
+    mutating func discard(_ oid: ObjectID, _ serial: TransactionID, freeing frees: Bool) throws(StorageError) {
+        var found: [Entry] = []
+        if let entry = current[oid], entry.serial == serial {
+            found.append(entry)
+            current[oid] = nil
+        }
+        if var entries = past.removeValue(forKey: oid) {
+            found += entries.filter { $0.serial == serial }
+            entries.removeAll { $0.serial == serial }
+            if !entries.isEmpty { past[oid] = entries }
+        }
+        guard frees else { return }
+        for entry in found { try free(try block(at: entry.offset)) }
+    }
+
     // MARK: Changing
 
     /// Keeps a revision, if it is new and fits.

@@ -20,6 +20,8 @@ package final class DataFile: Sendable {
         case creating(permissions: UInt32)
         /// A file that is made, or emptied.
         case replacing(permissions: UInt32)
+        /// A file that is made; what is there by its name is removed before, and no link followed.
+        case making(permissions: UInt32)
     }
 
     /// The name it was opened by, or was given since.
@@ -44,6 +46,7 @@ package final class DataFile: Sendable {
             case .writing: open(path, flags | O_RDWR)
             case .creating(let permissions): open(path, flags | O_RDWR | O_CREAT | O_EXCL, permissions)
             case .replacing(let permissions): open(path, flags | O_RDWR | O_CREAT | O_TRUNC, permissions)
+            case .making(let permissions): Self.make(path, flags | O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, permissions)
             }
         guard descriptor >= 0 else { throw .io(path, errno: errno) }
         var status = stat()
@@ -80,6 +83,11 @@ package final class DataFile: Sendable {
 
     /// Somebody has renamed it.
     func noteRenaming(to path: String) { name.withLock { $0 = path } }
+
+    private static func make(_ path: String, _ flags: Int32, _ permissions: UInt32) -> Int32 {
+        unlink(path)
+        return open(path, flags, permissions)
+    }
 
     private static func closeDescriptor(_ descriptor: Int32) -> Int32 { close(descriptor) }
 

@@ -121,6 +121,130 @@ struct CacheFileTests {
         _ = try CacheFile.opened(scratch.path())
     }
 
+    @Test(
+        "what a link beside the cache leads to is not written, whatever its name",
+        arguments: [".lock", ".note", ".new", ".note.new", ""], [true, false])
+    func links(suffix: String, symbolic: Bool) throws {
+        let (scratch, elsewhere) = (try Scratch(), try Scratch())
+        // Empty, it would do as a new cache; else it is somebody's.
+        let precious = suffix.isEmpty ? [] : Array("root:x:0:0:root:/root:/bin/sh\n".utf8)
+        try elsewhere.write(precious, "precious")
+        let (link, target) = (scratch.path() + suffix, elsewhere.path("precious"))
+        if symbolic {
+            try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: target)
+        } else {
+            try FileManager.default.linkItem(atPath: target, toPath: link)
+        }
+        if suffix == ".lock", symbolic {
+            #expect(throws: StorageError.self) { _ = try CacheFile.opened(scratch.path()) }
+        } else {
+            for _ in 0..<2 {
+                let (file, _) = try CacheFile.opened(scratch.path())
+                file.insert(revision("a1", .today(1)), Self.a)
+                file.move(to: .today(1))
+                #expect(file.revision(of: Self.a, at: .today(1)) != nil)
+                file.close()
+            }
+        }
+        #expect(try elsewhere.bytes("precious") == precious)
+        #expect(!elsewhere.exists("precious.lock") || suffix.isEmpty)
+    }
+
+    @Test("what is made is for its owner alone")
+    func permissions() throws {
+        let scratch = try Scratch()
+        let (file, _) = try CacheFile.opened(scratch.path())
+        file.close()
+        for name in try FileManager.default.contentsOfDirectory(atPath: scratch.folder.path) {
+            let mode = try FileManager.default.attributesOfItem(atPath: scratch.path(name))[.posixPermissions] as? Int
+            #expect(mode == 0o600, "\(name)")
+        }
+    }
+
+    @Test("one that was made and never adopted leaves nothing; one that was there stays as it was")
+    func nothingLeft() throws {
+        let scratch = try Scratch()
+        func names() throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: scratch.folder.path).sorted()
+        }
+        func opened() throws -> CacheFile {
+            let opening = try CacheFile.open(scratch.path(), size: 4096, for: CacheFile.source)
+            guard case .opened(let file, _) = opening else { throw StorageError.wrongState("left alone") }
+            return file
+        }
+        var file = try opened()
+        guard case .leftAlone = try CacheFile.open(scratch.path(), size: 4096, for: CacheFile.source) else {
+            throw StorageError.wrongState("opened twice")
+        }
+        #expect(try names() == ["c.zec", "c.zec.lock"])
+        file.close()
+        #expect(try names() == [])
+        file = try opened()
+        file.adopt()
+        file.close()
+        #expect(try names() == ["c.zec", "c.zec.lock", "c.zec.note"])
+        try FileManager.default.removeItem(atPath: scratch.path("c.zec.lock"))
+        let bytes = try scratch.bytes()
+        try opened().close()
+        #expect(try names() == ["c.zec", "c.zec.note"])
+        #expect(try scratch.bytes() == bytes)
+        try scratch.write(Array("no cache".utf8), "other")
+        #expect(throws: StorageError.self) {
+            try CacheFile.open(scratch.path("other"), size: 4096, for: CacheFile.source)
+        }
+        #expect(try names() == ["c.zec", "c.zec.note", "other"])
+    }
+
+    @Test("a lock that was taken from a name that is another file's by then is not taken for the lock")
+    func lostLock() throws {
+        let scratch = try Scratch()
+        let first = try LockFile(forDataFile: scratch.path())
+        first.withdraw()
+        #expect(!scratch.exists("c.zec.lock"))
+        let second = try LockFile(forDataFile: scratch.path())
+        #expect(throws: StorageError.self) { try LockFile(forDataFile: scratch.path()) }
+        second.release()
+        // It was there.
+        try LockFile(forDataFile: scratch.path()).withdraw()
+        #expect(scratch.exists("c.zec.lock"))
+    }
+
+    @Test("servers are told apart by their addresses as they are spelled, one of a list is enough")
+    func sources() {
+        func shares(_ a: String, _ b: String) -> Bool {
+            CacheSource(server: a, storage: "1").sharesServer(with: CacheSource(server: b, storage: "1"))
+        }
+        #expect(shares("db1:8800", "DB1:8800"))
+        #expect(shares("db2:8800,db1:8800", "db1:8800"))
+        #expect(!shares("localhost:8800", "127.0.0.1:8800"))
+        #expect(!shares("127.0.0.1:8800 through db1", "127.0.0.1:8800 through db2"))
+        #expect(!shares("/run/a.sock", "/run/A.sock"))
+        #expect(
+            !CacheSource(server: "a:1", storage: "1").sharesServer(with: CacheSource(server: "a:1", storage: "main")))
+    }
+
+    @Test("what is discarded is not found again, nor is it after an end")
+    func discarded() throws {
+        let scratch = try Scratch()
+        var (file, _) = try CacheFile.opened(scratch.path())
+        file.insert(revision("a1", .today(1), next: .today(2)), Self.a)
+        file.insert(revision("a2", .today(2)), Self.a)
+        file.insert(revision("b1", .today(1)), Self.b)
+        file.move(to: .today(2))
+        file.discard(Self.a, .today(2))
+        #expect(file.revision(of: Self.a, at: .today(2)) == nil)
+        #expect(file.revision(of: Self.a, at: .today(1))?.serial == .today(1))
+        file.insert(revision("a3", .today(2)), Self.a)
+        #expect(file.revision(of: Self.a, at: .today(2)) == revision("a3", .today(2)))
+        file.discard(Self.a, .today(1))
+        file.close()
+        (file, _) = try CacheFile.opened(scratch.path())
+        #expect(file.count == 2)
+        #expect(file.revision(of: Self.a, at: .today(1)) == nil)
+        #expect(file.revision(of: Self.a, at: .today(2)) == revision("a3", .today(2)))
+        #expect(file.revision(of: Self.b, at: .today(2)) != nil)
+    }
+
     @Test("what was written when the machine stopped is not believed; what was when a process ended, is")
     func powerCut() throws {
         let scratch = try Scratch()

@@ -158,4 +158,74 @@ struct CutTests {
         // It would be safe, and of no use, to believe nothing.
         #expect(believed * 2 > cuts, "\(believed) of \(cuts)")
     }
+
+    @Test(
+        "nor does Python read anything wrong from it",
+        .enabled(if: PythonPeer.zeo6.isReady, Comment(rawValue: PythonPeer.zeo6.reason)))
+    func python() throws {
+        let scratch = try Scratch()
+        let tape = Tape()
+        var random = RandomNumbers(seed: 11)
+        let size = 1500
+        try CacheRing.make(try DataFile(scratch.path(), .creating(permissions: 0o600)), size: size)
+        var image = try scratch.bytes()
+        let file = try DataFile(scratch.path(), .writing, calls: tape.calls)
+        var ring = try CacheRing(opening: file, size: size)
+        for _ in 0..<20 { try Self.live(&ring, tape, &random) }
+        var cuts = 0
+        for write in tape.writes.withLock({ $0 }) {
+            let count = random.below(write.bytes.count)
+            for index in 0..<count { image[write.offset + index] = write.bytes[index] }
+            try scratch.write(image, "\(cuts).zec")
+            var lines: [String] = []
+            for (oid, serials) in write.truth.serials {
+                for serial in serials {
+                    let next = write.truth.revision(oid, at: serial)?.next ?? .none
+                    lines.append("\(oid.hex) \(serial.hex) \(next.hex) \(sha1(Truth.data(oid, serial)))")
+                }
+            }
+            try scratch.write(Array(lines.joined(separator: "\n").utf8), "\(cuts).txt")
+            for index in write.bytes.indices { image[write.offset + index] = write.bytes[index] }
+            cuts += 1
+        }
+        let told = try PythonPeer.zeo6.run(
+            """
+            import sys, hashlib, logging
+            from ZEO.cache import ClientCache
+            logging.disable(logging.CRITICAL)
+            read = wrong = 0
+            for n in range(int(sys.argv[2])):
+                name = '%s/%d' % (sys.argv[1], n)
+                truth = {}
+                with open(name + '.txt') as f:
+                    for line in f.read().splitlines():
+                        oid, serial, next, digest = line.split()
+                        truth.setdefault(bytes.fromhex(oid), []).append(
+                            (bytes.fromhex(serial), bytes.fromhex(next), digest))
+                cache = ClientCache(name + '.zec', \(size))
+                last = cache.getLastTid()
+                # The server does not know such a tid, and the cache is given up.
+                if last and last[:1] != b'\\0':
+                    for oid, revisions in truth.items():
+                        known = [r for r in revisions if r[0] <= last]
+                        # What came later the server tells.
+                        if known and len(known) == len(revisions):
+                            found = cache.load(oid)
+                            if found is not None:
+                                read += 1
+                                right = known[-1]
+                                wrong += (found[1], hashlib.sha1(found[0]).hexdigest()) != (right[0], right[2])
+                        for serial, next, digest in known:
+                            if next == b'\\0' * 8 or next > last:
+                                continue
+                            found = cache.loadBefore(oid, next)
+                            if found is not None:
+                                read += 1
+                                wrong += (hashlib.sha1(found[0]).hexdigest(), found[1]) != (digest, serial)
+                cache.close()
+            print(read, wrong)
+            """, [scratch.folder.path, "\(cuts)"])
+        let counts = told.split { $0.isWhitespace }.compactMap { Int($0) }
+        #expect(cuts > 200 && counts.count == 2 && counts[0] > cuts && counts[1] == 0, "\(cuts) cuts: \(told)")
+    }
 }

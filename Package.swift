@@ -176,8 +176,8 @@ let package = Package(
         .testTarget(
             name: "InteropTests",
             dependencies: [
-                "ClientCache", "Pickle", "Storages", "TestSupport", "ZEOClient", "ZEOProtocol", "ZODB", "ZODBFile",
-                "zeoserver", "zeoshell",
+                "ClientCache", "ObjectGraph", "Pickle", "Storages", "TestSupport", "ZEOClient", "ZEOProtocol", "ZODB",
+                "ZODBFile", "zeoserver", "zeoshell",
             ],
             exclude: ["zeo-tests"], swiftSettings: settings),
         .testTarget(

@@ -35,6 +35,7 @@ extension Workspace {
         var isFinishing = false
         do throws(StorageError) {
             guard let storage = storage as? any WritableStorage else { throw .readOnly(storage.name) }
+            try requireTrueBases(objects)
             let transaction = try storage.begin(metadata)
             let merged: [ObjectID]
             do throws(StorageError) {
@@ -59,6 +60,31 @@ extension Workspace {
             if case .connection = error, isFinishing { throw .inDoubt(error) }
             throw .refused(error)
         }
+    }
+
+    /// What was edited while the server was away came from a cache file, which has no checksums: that it has the serial of the
+    /// server's revision does not make it the same, and what would be written is made of it.
+    /// - Throws: `wrongState` when it is not the same.
+    private func requireTrueBases(_ objects: [StagedObject]) throws(StorageError) {
+        rereadIfNeeded()
+        guard hasDoubtfulBases else { return }
+        for base in objects.compactMap(\.base) {
+            try interruption.check()
+            let record: ObjectRecord
+            do throws(StorageError) {
+                record = try ObjectRecord(try storage.load(base.oid, at: base.serial), oid: base.oid)
+            } catch .noRevision, .noSuchObject {
+                // Changed and packed since, or deleted: that is for the store to find.
+                continue
+            }
+            guard record.document.source == base.document.source else {
+                throw .wrongState(
+                    "object \(base.oid) was edited as a damaged cache file showed it while the server was away: the server "
+                        + "has other bytes of the same revision, \(base.serial). Nothing was written; 'abort' forgets the edits"
+                )
+            }
+        }
+        hasDoubtfulBases = false
     }
 
     private func vote(

@@ -12,7 +12,7 @@ struct RecordCache {
         var through: TransactionID
     }
 
-    private let limit: Int
+    let limit: Int
     private var young: [ObjectID: [Entry]] = [:]
     private var old: [ObjectID: [Entry]] = [:]
     private var youngCost = 0

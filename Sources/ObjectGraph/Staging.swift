@@ -166,5 +166,6 @@ extension Workspace {
     public func abort() {
         editCount += 1
         staging = Staging()
+        hasDoubtfulBases = false
     }
 }

@@ -22,6 +22,11 @@ public final class Workspace {
     /// What is known not to be readable, so that a listing does not ask twice.
     private var failures: [RecordKey: StorageError] = [:]
     private var knownGeneration: PythonGeneration?
+    private let caching: (any CachingStorage)?
+    /// Of `caching`, up to which everything has been read again.
+    private var rereadings = 0
+    /// What edits were made on may not be what the server has.
+    var hasDoubtfulBases = false
 
     var staging = Staging()
     /// Grows with every edit, and every edit taken back.
@@ -42,6 +47,8 @@ public final class Workspace {
         self.storage = storage
         self.interruption = interruption
         cache = RecordCache(limit: cacheSize)
+        caching = storage as? any CachingStorage
+        rereadings = caching?.rereadings ?? 0
         last = try storage.lastTransaction()
         at = tid ?? last
         basis = last
@@ -57,6 +64,7 @@ public final class Workspace {
             if let staged = staging[oid] { return staged.record }
             tid = basis
         }
+        rereadIfNeeded()
         if let record = cache.record(oid, at: tid) { return record }
         if let failure = failures[RecordKey(oid: oid, at: tid)] { throw failure }
         do throws(StorageError) {
@@ -75,6 +83,7 @@ public final class Workspace {
             oids.removeAll { staging[$0] != nil }
             tid = basis
         }
+        rereadIfNeeded()
         let wanted = oids.filter { cache.record($0, at: tid) == nil && failures[RecordKey(oid: $0, at: tid)] == nil }
         guard wanted.count > 1, !interruption.isRaised else { return }
         for (oid, result) in zip(wanted, storage.load(wanted, at: tid)) {
@@ -84,6 +93,15 @@ public final class Workspace {
                 note(error, for: RecordKey(oid: oid, at: tid))
             }
         }
+    }
+
+    /// Forgets what was read, when the storage says that it has to be read again.
+    func rereadIfNeeded() {
+        guard let count = caching?.rereadings, count != rereadings else { return }
+        rereadings = count
+        cache = RecordCache(limit: cache.limit)
+        failures = [:]
+        if hasStagedChanges { hasDoubtfulBases = true }
     }
 
     /// Moves on to the last transaction.

@@ -34,12 +34,30 @@ struct FileTier: Sendable {
 
     // MARK: Reading and keeping
 
+    /// What was found in the file, and is no record.
+    struct Damage: Error {
+        var remark: String
+    }
+
     /// What a view at `tid` sees, as of the last transaction that is known.
-    func revision(of oid: ObjectID, at tid: TransactionID) -> Revision? {
+    ///
+    /// The format has no checksums: that the bytes are a record is all that can be seen of them.
+    func revision(of oid: ObjectID, at tid: TransactionID) -> Result<Revision, Damage>? {
         switch trust {
-        case .waiting, .abandoned: nil
-        case .unasked: tid <= file.lastTransaction ? file.revision(of: oid, at: tid) : nil
-        case .settled: file.revision(of: oid, at: tid)
+        case .waiting, .abandoned: return nil
+        case .unasked: guard tid <= file.lastTransaction else { return nil }
+        case .settled: break
+        }
+        guard let revision = file.revision(of: oid, at: tid) else { return nil }
+        do throws(StorageError) {
+            _ = try ObjectRecord(revision, oid: oid)
+            return .success(revision)
+        } catch {
+            file.discard(oid, revision.serial)
+            return .failure(
+                Damage(
+                    remark: "the cache file \(file.path) is damaged, and was not used for object \(oid): \(error). "
+                        + "Other objects in it may be, without its showing: 'cache clear \(file.path)' empties it"))
         }
     }
 
@@ -72,7 +90,14 @@ struct FileTier: Sendable {
         var welcome: ClientConnection.Welcome
     }
 
-    /// How the server answered an inquiry.
+    /// What an inquiry has shown.
+    enum Judgement {
+        /// It fits; the server has other revisions of some objects, or none.
+        case fits(gone: [ObjectID])
+        case leftAlone(String)
+    }
+
+    /// What became of it.
     enum Verdict {
         /// The file is used; what the user should know of it.
         case used(remark: String?)
@@ -119,10 +144,9 @@ struct FileTier: Sendable {
             objects: objects.filter { !missed.contains($0.oid) }, isComplete: limit == .max, welcome: welcome)
     }
 
-    /// Takes note of the server's answers: of each object asked for, its serial, or nil when the server has none.
-    mutating func settle(_ inquiry: Inquiry, _ answers: [TransactionID?]) -> Verdict? {
-        // Another connection has come meanwhile: it has to be asked anew.
-        guard case .waiting(let welcome, let news) = trust, welcome == inquiry.welcome else { return nil }
+    /// What the server's answers say of the file: of each object asked for, its serial, or nil when the server has none.
+    func judge(_ inquiry: Inquiry, _ answers: [TransactionID?]) -> Judgement {
+        let welcome = inquiry.welcome
         let isUnknown = welcome.missed == .unknown
         var gone: [ObjectID] = []
         for ((oid, serial), answer) in zip(inquiry.objects, answers) {
@@ -135,14 +159,26 @@ struct FileTier: Sendable {
             case nil: gone.append(oid)
             }
         }
-        let matches = inquiry.objects.count - gone.count
-        if matches == 0, gone.count > 1 {
+        if gone.count == inquiry.objects.count, gone.count > 1 {
             return .leftAlone(
                 "the cache file \(file.path) holds nothing that is current on the server: it is another database's, or very "
                     + "old. The file was left as it is: name another, or empty it with 'cache clear \(file.path)'")
         }
+        return .fits(gone: gone)
+    }
+
+    /// Takes note of it. A file that fits has been adopted already, where nobody waits for the disk.
+    mutating func settle(_ inquiry: Inquiry, _ judgement: Judgement) -> Verdict? {
+        // Another connection has come meanwhile: it has to be asked anew.
+        guard case .waiting(let welcome, let news) = trust, welcome == inquiry.welcome else { return nil }
+        let gone: [ObjectID]
+        switch judgement {
+        case .leftAlone(let reason): return .leftAlone(reason)
+        case .fits(let objects): gone = objects
+        }
+        let isUnknown = welcome.missed == .unknown
+        let matches = inquiry.objects.count - gone.count
         trust = .settled
-        file.adopt()
         let remark = isUnknown ? takeOver(inquiry, matches, gone) : nil
         if case .objects(let oids) = welcome.missed { file.forgetCurrent(oids) }
         file.forgetCurrent(gone)

@@ -14,7 +14,15 @@ struct SharedView: Sendable {
     private var cache: RevisionCache
     /// A file to look into after that, unless it is not to be used.
     private var tier: FileTier?
+    /// Something from the file has been handed out; and that while there was no connection.
+    private var (hasServed, hasServedAlone) = (false, false)
+    /// See `CachingStorage`.
+    private(set) var rereadings = 0
+    /// Why the file does not tell of an object that is in it.
+    private var damages: [ObjectID: String] = [:]
+    private static let mostDamages = 100
     private var isAsking = false
+    private var givenUp: [CacheFile] = []
     private var remarks: [String] = []
     /// Objects being loaded, and the invalidations that arrived since they were asked for.
     private var loading: [ObjectID: (loads: Int, invalidations: [TransactionID])] = [:]
@@ -44,7 +52,12 @@ struct SharedView: Sendable {
     mutating func connected(_ welcome: ClientConnection.Welcome, isFirst: Bool) {
         let before = lastTransaction
         lastTransaction = welcome.lastTransaction
-        if let reason = tier?.connected(welcome, since: before) { drop(reason) }
+        if hasServedAlone {
+            // What it told was in nobody's hands, and may be in edits by now.
+            hasServedAlone = false
+            rereadings += 1
+        }
+        if let reason = tier?.connected(welcome, since: before) { withdraw(reason) }
         guard !isFirst else { return }
         switch welcome.missed {
         case .nothing: break
@@ -95,14 +108,35 @@ struct SharedView: Sendable {
 
     // MARK: Loading
 
-    /// - Parameter isForWriting: what is read may become part of what is written. The file knows its blocks, and not whether
-    ///   the disk has changed a byte within one: a server that can be asked is asked then.
-    mutating func cached(_ oid: ObjectID, at tid: TransactionID, isForWriting: Bool) -> Revision? {
+    /// - Parameters:
+    ///   - isForWriting: what is read may become part of what is written. The file knows its blocks, and not whether the disk
+    ///     has changed a byte within one: a server that can be asked is asked then.
+    ///   - isConnected: whether one can be.
+    mutating func cached(
+        _ oid: ObjectID, at tid: TransactionID, isForWriting: Bool, isConnected: Bool = true
+    ) -> Revision? {
         if let revision = cache.revision(of: oid, at: tid) { return revision }
-        guard !isForWriting, let tier, let revision = tier.revision(of: oid, at: tid) else { return nil }
-        // What no server has confirmed does not leave its place.
-        if tier.isSettled { cache.insert(revision, oid) }
-        return revision
+        guard !(isForWriting && isConnected), let tier else { return nil }
+        switch tier.revision(of: oid, at: tid) {
+        case .success(let revision)?:
+            hasServed = true
+            if !isConnected { hasServedAlone = true }
+            // What no server has confirmed does not leave its place, nor does what has not come from one leave it for edits.
+            if tier.isSettled, !isForWriting { cache.insert(revision, oid) }
+            return revision
+        case .failure(let damage)?:
+            if damages.isEmpty { remarks.append(damage.remark) }
+            if damages.count < Self.mostDamages { damages[oid] = damage.remark }
+            return nil
+        case nil: return nil
+        }
+    }
+
+    /// Why the cache file, which has the object, or had it, does not tell of it.
+    func damage(of oid: ObjectID) -> String? {
+        if let damage = damages[oid] { return damage }
+        guard let file = tier?.file, let failure = file.failure else { return nil }
+        return "the cache file \(file.path) is no longer used: \(failure)"
     }
 
     mutating func willLoad(_ oid: ObjectID) {
@@ -145,21 +179,43 @@ extension SharedView {
     }
 
     /// An inquiry is over.
-    /// - Parameter answers: the serial of each object; nil when nobody answered.
-    mutating func settle(_ inquiry: FileTier.Inquiry, _ answers: [TransactionID?]?) {
+    /// - Parameter judgement: nil when nobody answered.
+    mutating func settle(_ inquiry: FileTier.Inquiry, _ judgement: FileTier.Judgement?) {
         isAsking = false
-        guard let answers else { return }
-        switch tier?.settle(inquiry, answers) {
-        case .leftAlone(let reason)?: drop(reason)
+        guard let judgement else { return }
+        switch tier?.settle(inquiry, judgement) {
+        case .leftAlone(let reason)?: withdraw(reason)
         case .used(let remark?)?: remarks.append(remark)
         case .used(nil)?, nil: break
         }
     }
 
+    /// What the server's answers say of the file; nil when there is none any more.
+    func judge(_ inquiry: FileTier.Inquiry, _ answers: [TransactionID?]) -> FileTier.Judgement? {
+        tier?.judge(inquiry, answers)
+    }
+
+    /// Files that are not used any more: to be closed where nobody waits for the disk.
+    mutating func takeGivenUp() -> [CacheFile] {
+        defer { givenUp = [] }
+        return givenUp
+    }
+
     /// Goes on without the file.
     mutating func drop(_ reason: String) {
+        if let tier { givenUp.append(tier.file) }
         tier = nil
         remarks.append(reason)
+    }
+
+    /// Goes on without the file, which is not of the server's state: nor is what was read from it.
+    private mutating func withdraw(_ reason: String) {
+        drop(reason)
+        cache.removeAll()
+        guard hasServed else { return }
+        hasServed = false
+        rereadings += 1
+        report(Invalidation(tid: lastTransaction, oids: [], isComplete: false))
     }
 
     /// Says so when the file has failed.
@@ -168,9 +224,9 @@ extension SharedView {
         drop("the cache file \(file.path) is no longer used: \(failure)")
     }
 
-    /// Lets go of the file, so that others can have it.
-    mutating func closeFile() {
-        tier?.file.close()
+    /// Lets go of the file.
+    mutating func leaveFile() {
+        if let tier { givenUp.append(tier.file) }
         tier = nil
     }
 }

@@ -17,11 +17,16 @@ extension ZEOClientStorage: CachingStorage {
     public var absence: Absence? { state.withLock { $0.away?.absence } }
 
     public func takeRemarks() -> [String] {
-        state.withLock { state in
+        // Whoever asks is about to read: what he has read already may have to be read again.
+        if isConnected { settleCache() }
+        defer { closeGivenUpFiles() }
+        return state.withLock { state in
             state.view.lookAfterFile()
             return state.view.takeRemarks()
         }
     }
+
+    public var rereadings: Int { state.withLock { $0.view.rereadings } }
 
     /// Whether reading can begin without a server, after this error: there is a cache file with something in it, and not of
     /// another server. (That of an address that was mistyped would show another database.)
@@ -63,6 +68,14 @@ extension ZEOClientStorage: CachingStorage {
             return state.away?.absence
         }
         return absence.map { away($0) } ?? error
+    }
+
+    /// Names the cache file where it is that which does not tell of an object.
+    func explained(_ error: StorageError, of oid: ObjectID) -> StorageError {
+        guard case .connection(.away(let address, let since, let why)) = error,
+            let damage = state.withLock({ $0.view.damage(of: oid) })
+        else { return error }
+        return .connection(.away(address: address, since: since, "\(damage); \(why)"))
     }
 
     private func away(_ absence: Absence) -> StorageError {

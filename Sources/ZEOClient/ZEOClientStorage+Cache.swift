@@ -12,7 +12,10 @@ extension ZEOClientStorage {
     /// - Throws: `io`, `unsupported`: see `CacheFile.open`.
     func openCacheFile() throws(StorageError) {
         guard let settings = options.cacheFile else { return }
-        let source = CacheSource(server: name, storage: options.storage)
+        // Behind ssh an address is of another machine.
+        let way = options.tunnel.map { " through \($0.destination)" + ($0.port.map { ":\($0)" } ?? "") } ?? ""
+        let source = CacheSource(
+            server: endpoints.map { $0.description + way }.joined(separator: ","), storage: options.storage)
         switch try CacheFile.open(settings.path, size: settings.size, for: source) {
         case .leftAlone(let why): state.withLock { $0.view.remark("\(why): going on without it") }
         case .opened(let file, let remarks):
@@ -29,10 +32,15 @@ extension ZEOClientStorage {
     /// Finds out whether the cache file fits the server's database, where that is not known. Without an answer it stays
     /// unknown, and the file unused.
     package func settleCache() {
+        defer { closeGivenUpFiles() }
         guard let inquiry = state.withLock({ $0.view.takeInquiry() }) else { return }
-        var answers: [TransactionID?]?
+        var judgement: FileTier.Judgement?
         do throws(StorageError) {
-            answers = try serials(of: inquiry.objects.map(\.oid))
+            let answers = try serials(of: inquiry.objects.map(\.oid))
+            let file: CacheFile?
+            (judgement, file) = state.withLock { ($0.view.judge(inquiry, answers), $0.view.cacheFile) }
+            // Not under the lock: the disk may take its time, and the connection waits for nobody.
+            if case .fits? = judgement { file?.adopt() }
         } catch .unsupported(let what) {
             state.withLock {
                 $0.view.drop("the cache file is not used, since it cannot be compared with the server: \(what)")
@@ -40,7 +48,12 @@ extension ZEOClientStorage {
         } catch {
             // Whoever loads next will meet the same.
         }
-        state.withLock { $0.view.settle(inquiry, answers) }
+        state.withLock { $0.view.settle(inquiry, judgement) }
+    }
+
+    /// Waits for the disk, and thus not under the lock.
+    func closeGivenUpFiles() {
+        for file in state.withLock({ $0.view.takeGivenUp() }) { file.close() }
     }
 
     /// The serial of each object's current revision; nil where the server has none.

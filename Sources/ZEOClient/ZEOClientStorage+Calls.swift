@@ -20,10 +20,13 @@ extension ZEOClientStorage {
             // What is cached holds up to the last transaction known; for anything later the server has a say,
             // and without a connection nobody knows.
             var isKnown = tid <= state.view.lastTransaction
-            var isForWriting = false
-            if case .connected = state.link { (isKnown, isForWriting) = (true, !options.readOnly) }
+            var isConnected = false
+            if case .connected = state.link { (isKnown, isConnected) = (true, true) }
             for oid in oids where found[oid] == nil {
-                if isKnown, let revision = state.view.cached(oid, at: tid, isForWriting: isForWriting) {
+                if isKnown,
+                    let revision = state.view.cached(
+                        oid, at: tid, isForWriting: !options.readOnly, isConnected: isConnected)
+                {
                     found[oid] = .success(revision)
                 } else {
                     found[oid] = .failure(.interrupted)
@@ -63,7 +66,7 @@ extension ZEOClientStorage {
         // Only what could not be made again either is away.
         return done.map { oid, result in
             guard case .failure(let error) = result else { return (oid, result) }
-            return (oid, .failure(readingError(error, at: tid)))
+            return (oid, .failure(explained(readingError(error, at: tid), of: oid)))
         }
     }
 

@@ -191,9 +191,10 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
     public func close() {
         let link = state.withLock { state in
             defer { state.link = .closed }
-            state.view.closeFile()
+            state.view.leaveFile()
             return state.link
         }
+        closeGivenUpFiles()
         defer { tunnels.end() }
         switch link {
         case .connected(let channel): channel.close()

@@ -1,5 +1,7 @@
 import ClientCache
 import Foundation
+import ObjectGraph
+import Pickle
 import TestSupport
 import Testing
 import ZEOClient
@@ -97,6 +99,8 @@ struct AwayTests {
             let error = Self.error { _ = try Self.open(server, cache: cache) }
             #expect(error == .connection(.refused(address: server.endpoint.description)))
         }
+        let names = try FileManager.default.contentsOfDirectory(atPath: server.folder.path)
+        #expect(!names.contains { $0.hasPrefix("ours.zec") }, "\(names)")
     }
 
     @Test("a server that is behind the cache is told, and the file left as it is", arguments: ServerKind.all)
@@ -163,6 +167,135 @@ struct AwayTests {
         #expect(!storage.isConnected)
         #expect(try storage.load(oids[0], at: at) == newest)
         #expect(Self.error { _ = try storage.load(oids[1], at: at) } != nil)
+    }
+
+    /// A cache with the objects in it, and the server gone.
+    private static func left(_ server: PythonServer, _ oids: [ObjectID]) throws -> (path: String, known: [Revision]) {
+        let path = server.folder.appending(path: "ours.zec").path
+        let storage = try open(server, cache: path)
+        let at = try storage.lastTransaction()
+        let known = try ([.root] + oids).map { try storage.load($0, at: at) }
+        storage.close()
+        server.kill()
+        return (path, known)
+    }
+
+    /// Changes bytes of a revision in a cache file.
+    private static func damage(_ path: String, _ revision: Revision, _ change: (inout [UInt8]) -> Void) throws {
+        var data = revision.data
+        change(&data)
+        var bytes = try Data(contentsOf: URL(filePath: path))
+        let range = try #require(bytes.range(of: Data(revision.data)))
+        bytes.replaceSubrange(range, with: data)
+        try bytes.write(to: URL(filePath: path))
+    }
+
+    @Test("what was read from a file that does not fit the server that is back is read again", .needs(.zeo6))
+    func misfitWhenBack() throws {
+        let server = try ServerKind(peer: .zeo6).serve()
+        try server.client(Self.two)
+        let oids = try Self.oids(server)
+        let (path, known) = try Self.left(server, oids)
+        let storage = try Self.open(server, cache: path)
+        let workspace = try Workspace(storage)
+        let at = workspace.at
+        #expect(try workspace.object(oids[0]).document.source == known[1].data)
+        #expect(try workspace.object(.root).serial == known[0].serial)
+        // Another database with the same oids takes its place.
+        let other = try ServerKind(peer: .zeo6).serve()
+        try other.client(Self.two)
+        try other.client("root['a']['n'] = 7; transaction.commit()")
+        let truth = try Self.open(other, cache: nil)
+        let newest = try truth.load(oids[0], at: .latest)
+        truth.close()
+        other.kill()
+        let data = server.folder.appending(path: "1.fs")
+        try FileManager.default.removeItem(at: data)
+        try? FileManager.default.removeItem(at: server.folder.appending(path: "1.fs.index"))
+        try FileManager.default.copyItem(at: other.folder.appending(path: "1.fs"), to: data)
+        try server.start()
+        #expect(LiveChangeTests.eventually { storage.isConnected })
+        let remarks = storage.takeRemarks()
+        #expect(remarks.count == 1 && remarks[0].contains("The file was left as it is"), "\(remarks)")
+        #expect(try storage.poll().contains { !$0.isComplete })
+        // As of what the session looks at, too: the server has nothing of that time.
+        #expect(Self.error { _ = try workspace.object(oids[0], at: at) } != nil)
+        try workspace.refresh()
+        #expect(try workspace.object(oids[0]).document.source == newest.data)
+        #expect(try workspace.object(oids[0]).serial == newest.serial)
+    }
+
+    @Test(
+        "what was edited while the server was away is committed if the server has the same, and nothing is overwritten",
+        .needs(.zeo6), arguments: ["same", "changed", "damaged"])
+    func edited(_ what: String) throws {
+        let server = try ServerKind(peer: .zeo6).serve()
+        try server.client(Self.two)
+        let oids = try Self.oids(server)
+        let (path, known) = try Self.left(server, oids)
+        func number(_ number: UInt8) -> (inout [UInt8]) -> Void {
+            { data in
+                for index in data.indices.dropLast() where data[index] == 0x4b && data[index + 1] == 1 {
+                    data[index + 1] = number
+                }
+            }
+        }
+        // A byte that leaves the record a record.
+        if what == "damaged" { try Self.damage(path, known[1], number(9)) }
+        let storage = try ZEOClientStorage(
+            server.endpoint, .init(readOnly: false, greetingTimeout: .seconds(30), cacheFile: (path, 1 << 20)))
+        let workspace = try Workspace(storage)
+        let data = try workspace.object(oids[0]).document.source
+        #expect((data == known[1].data) == (what != "damaged"))
+        let staged = Record.mapping("n", "staged")
+        try workspace.stage(staged, for: oids[0])
+        try server.start()
+        if what == "changed" { try server.client("root['a']['n'] = 2; transaction.commit()") }
+        #expect(LiveChangeTests.eventually { storage.isConnected })
+        let truth = try Self.open(server, cache: nil)
+        let before = try truth.load(oids[0], at: .latest)
+        truth.close()
+        let result = Result { () throws(CommitFailure) in try workspace.commit(.plain) }
+        switch (what, result) {
+        case ("same", .success): break
+        case ("changed", .failure(.refused(.conflict(let oid, let committed, let read)))):
+            #expect(oid == oids[0] && committed == before.serial && read == known[1].serial)
+        case ("damaged", .failure(.refused(.wrongState(let why)))):
+            #expect(why.contains("damaged cache file") && why.contains("\(oids[0])"))
+        default: Issue.record("\(result)")
+        }
+        let after = try Self.open(server, cache: nil).load(oids[0], at: .latest)
+        #expect(what == "same" ? after.data == staged : after == before)
+        #expect(workspace.hasStagedChanges == (what != "same"))
+    }
+
+    @Test(
+        "a damaged record of the file is read from the server; without one the file is said to be damaged",
+        arguments: ServerKind.all)
+    func damaged(_ kind: ServerKind) throws {
+        let server = try kind.serve()
+        try server.client(Self.two)
+        let oids = try Self.oids(server)
+        let (path, known) = try Self.left(server, oids)
+        try Self.damage(path, known[1]) { data in for index in 0..<4 { data[index] = 0xff } }
+        let bytes = try Data(contentsOf: URL(filePath: path))
+        var storage = try Self.open(server, cache: path)
+        let at = try storage.lastTransaction()
+        let error = Self.error { _ = try storage.load(oids[0], at: at) }
+        guard case .connection(.away(_, _, let why))? = error else { throw CancellationError() }
+        #expect(why.contains("the cache file \(path) is damaged") && why.contains("refused"), "\(why)")
+        #expect(try storage.load(oids[1], at: at) == known[2])
+        #expect(storage.takeRemarks().contains { $0.contains("damaged") && $0.contains("cache clear") })
+        storage.close()
+        #expect(try Data(contentsOf: URL(filePath: path)) == bytes)
+        try server.start()
+        for isFirst in [true, false] {
+            storage = try Self.open(server, cache: path)
+            #expect(try storage.load(oids[0], at: at) == known[1])
+            #expect(try storage.load(oids[1], at: at) == known[2])
+            #expect(storage.takeRemarks().contains { $0.contains("damaged") } == isFirst)
+            storage.close()
+        }
     }
 
     @Test("another database's cache is not used, nor touched, however new the database is", arguments: ServerKind.all)

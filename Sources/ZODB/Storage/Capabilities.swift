@@ -117,6 +117,9 @@ public protocol CachingStorage: RemoteStorage {
     var absence: Absence? { get }
     /// What whoever uses the storage should know of its cache, told once.
     func takeRemarks() -> [String]
+    /// Grows when everything that was read has to be read again: the server is back, and what was read meanwhile came from a
+    /// file that nobody could be asked about, or the file has turned out to be of another state.
+    var rereadings: Int { get }
 }
 
 /// A server is away.

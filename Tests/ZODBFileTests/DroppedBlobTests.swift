@@ -57,8 +57,10 @@ struct DroppedBlobTests {
         #expect(!FileManager.default.fileExists(atPath: blobs + "/.removed"))
     }
 
-    @Test("are still on the list when a pack has nothing to do, and go with the next")
-    func remembered() throws {
+    @Test(
+        "go with the next pack when one was killed before they went, though that has nothing to do, and no other goes",
+        arguments: [true, false])
+    func leftBehind(keepsOld: Bool) throws {
         let all = files
         let kept = directory.file("kept")
         try FileManager.default.createDirectory(atPath: kept, withIntermediateDirectories: true)
@@ -67,13 +69,19 @@ struct DroppedBlobTests {
             try FileManager.default.copyItem(
                 atPath: "\(blobs)/\(name)", toPath: "\(kept)/\(all.firstIndex(of: name) ?? 0)")
         }
-        #expect(try pack(keepsOld: false).outcome == .packed)
+        #expect(try pack(keepsOld: keepsOld).outcome == .packed)
         // As if the process had ended before it removed the files.
         for name in all.dropLast() {
             try FileManager.default.copyItem(
                 atPath: "\(kept)/\(all.firstIndex(of: name) ?? 0)", toPath: "\(blobs)/\(name)")
         }
-        try list.write(toFile: blobs + "/.removed", atomically: true, encoding: .utf8)
+        if keepsOld {
+            // One of them had been moved.
+            try FileManager.default.removeItem(atPath: "\(blobs)/\(all[0])")
+            try FileManager.default.removeItem(atPath: "\(blobs).old/\(all[1])")
+        }
+        // The object as a whole, too: its current revision is there.
+        try (list + "\(list.prefix(16))\n").write(toFile: blobs + "/.removed", atomically: true, encoding: .utf8)
         // A transaction more, of which nothing can go.
         _ = try PythonPeer.zeo6.run(
             """
@@ -87,13 +95,17 @@ struct DroppedBlobTests {
             """, [path, blobs])
         let storage = try FileStorage(path, options: .init(blobDirectory: blobs, isWritable: true))
         let first = try #require(try storage.transactions(from: .none, through: .latest).next()).tid
-        guard case .nothingToDo = try storage.pack(to: first, PackOptions()).outcome else {
+        let summary = try storage.pack(to: first, PackOptions(keepsOld: keepsOld))
+        storage.close()
+        guard case .nothingToDo = summary.outcome else {
             Issue.record("there was something to do")
             return
         }
-        storage.close()
-        #expect(try String(contentsOfFile: blobs + "/.removed", encoding: .utf8) == list)
-        #expect(try pack(keepsOld: false).blobsRemoved == 2)
-        #expect(files.count == 1)
+        #expect(summary.blobsRemoved == (keepsOld ? 1 : 2) && summary.notes == [])
+        #expect(files == [all[2]])
+        #expect(!FileManager.default.fileExists(atPath: blobs + "/.removed"))
+        // The old file has its blobs, whichever pack has moved them.
+        guard keepsOld else { return }
+        for name in all { #expect(FileManager.default.fileExists(atPath: "\(blobs).old/\(name)"), "\(name)") }
     }
 }

@@ -11,7 +11,7 @@ internal import ZODB
 /// object that goes as a whole, of 32 for a revision.
 ///
 /// The file is Python's. Nothing in it is believed: whoever removes a blob looks whether its revision is still there. So one
-/// that a crash left behind is no harm, and is gone through with the next.
+/// that a crash left behind is no harm, and is gone through by the next pack, whether or not that has anything to do.
 final class DroppedBlobs {
     private static let flushSize = 64 << 10
 
@@ -24,9 +24,17 @@ final class DroppedBlobs {
     private var buffer: [UInt8] = []
     private var failure: StorageError?
 
+    /// The list that a pack has left which was cut off; nil when there is none.
+    static func left(in directory: BlobDirectory, calls: FileCalls) throws(StorageError) -> DroppedBlobs? {
+        guard FileIdentity(path: path(in: directory)) != nil else { return nil }
+        return try DroppedBlobs(directory, calls: calls)
+    }
+
+    private static func path(in directory: BlobDirectory) -> String { "\(directory.path)/.removed" }
+
     init(_ directory: BlobDirectory, calls: FileCalls) throws(StorageError) {
         self.directory = directory
-        path = "\(directory.path)/.removed"
+        path = Self.path(in: directory)
         do throws(StorageError) {
             file = try DataFile(path, .writing, calls: calls)
         } catch .io(_, errno: ENOENT) {
@@ -97,11 +105,39 @@ final class DroppedBlobs {
 struct BlobRemoval {
     let storage: FileStorage
     let list: DroppedBlobs
-    let keepsOld: Bool
+    private var keepsOld: Bool
     /// Blobs of transactions after that one are not touched.
     let last: TransactionID
     let watch: PackWatch
+    /// The pack before had begun with it, and was cut off: what it has moved to the old directory stays there.
+    private var completesEarlier = false
+    /// Revisions of listed objects that are in the file, whatever its index says.
+    private var present: Set<BlobRevision> = []
     private(set) var count = 0
+
+    private struct BlobRevision: Hashable {
+        var oid: ObjectID
+        var serial: TransactionID
+    }
+
+    /// What a pack that was cut off has left, as the file is now.
+    ///
+    /// The file was not made anew, and its index may be an old one that lacks objects: so the file itself is asked what it has.
+    /// - Parameter keepsOld: old blobs are kept in any case where there is a directory of them, for the old file.
+    init(
+        completing list: DroppedBlobs, of storage: FileStorage, _ source: PackSource, end: FileEnd, keepsOld: Bool
+    ) throws(StorageError) {
+        self.init(storage, list, keepsOld: keepsOld, last: end.last?.tid ?? .none, watch: source.watch)
+        if try Directories.names(in: oldPath) != nil { self.keepsOld = true }
+        completesEarlier = true
+        var listed: Set<ObjectID> = []
+        try list.forEach { (oid, _) throws(StorageError) in listed.insert(oid) }
+        guard !listed.isEmpty else { return }
+        var scanner = try source.scanner(from: FileFormat.firstTransaction, to: end.position)
+        while try scanner.next() {
+            if listed.contains(scanner.oid) { present.insert(BlobRevision(oid: scanner.oid, serial: scanner.serial)) }
+        }
+    }
 
     init(_ storage: FileStorage, _ list: DroppedBlobs, keepsOld: Bool, last: TransactionID, watch: PackWatch) {
         self.storage = storage
@@ -117,7 +153,7 @@ struct BlobRemoval {
     mutating func perform() throws(StorageError) {
         if keepsOld {
             // The old one belongs to an older data file.
-            try Directories.removeTree(oldPath)
+            if !completesEarlier { try Directories.removeTree(oldPath) }
             try Directories.make(oldPath)
             try keep(".layout")
         }
@@ -125,7 +161,9 @@ struct BlobRemoval {
             let serials = if let serial { [serial] } else { try directory.serials(of: oid) }
             for serial in serials {
                 try watch.advance(to: count)
-                guard serial <= last, try !storage.hasRevision(oid, serial) else { continue }
+                guard serial <= last, !present.contains(BlobRevision(oid: oid, serial: serial)),
+                    try !storage.hasRevision(oid, serial)
+                else { continue }
                 try remove(oid, serial)
             }
         }

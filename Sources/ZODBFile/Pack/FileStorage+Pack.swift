@@ -103,7 +103,11 @@ struct PackRun {
         try watch.begin(.index, total: end, share: 0.15)
         let packIndex = try PackIndex(
             source, end: end, to: tid, current: current, last: view.end.last?.tid ?? .none)
-        if let reason = packIndex.redundancy { return .done(nothingToDo(reason, view)) }
+        if let reason = packIndex.redundancy {
+            var summary = nothingToDo(reason, view)
+            completeEarlier(source, view.end, &summary)
+            return .done(summary)
+        }
         try watch.begin(.mark, total: packIndex.index.count, share: collectsGarbage ? 0.3 : 0)
         var marker = try PackMarker(
             source, packIndex, end: end, collectsGarbage: collectsGarbage, isStrict: options.isStrict)
@@ -139,7 +143,10 @@ struct PackRun {
         guard copier.newPackPosition != packPosition else {
             files.removeNew()
             blobs?.giveUp()
-            return .done(nothingToDo("nothing of it can go", try storage.view()))
+            let view = try storage.view()
+            var summary = nothingToDo("nothing of it can go", view)
+            completeEarlier(source, view.end, &summary)
+            return .done(summary)
         }
         try copier.copyRest(packPosition..<end)
         try blobs?.sync()
@@ -239,6 +246,20 @@ struct PackRun {
         storage.take(file, newEnd, copier.index, indexPosition: indexPosition, last: last)
         try? step(.switched)
         return last
+    }
+
+    /// Takes away the blobs that a pack has left which was cut off after it had dropped their revisions.
+    private func completeEarlier(_ source: PackSource, _ end: FileEnd, _ summary: inout PackSummary) {
+        guard let directory = storage.blobs else { return }
+        do throws(StorageError) {
+            guard let list = try DroppedBlobs.left(in: directory, calls: storage.calls) else { return }
+            try watch.begin(.blobs, total: 1, share: 0)
+            var removal = try BlobRemoval(completing: list, of: storage, source, end: end, keepsOld: keepsOld)
+            try removal.perform()
+            summary.blobsRemoved = removal.count
+        } catch {
+            summary.notes.append("not all blobs of dropped revisions were removed; the next pack goes on: \(error)")
+        }
     }
 
     private func nothingToDo(_ reason: String, _ view: FileStorage.View) -> PackSummary {

@@ -44,31 +44,15 @@ struct MonitorReading {
         for line in text.split(whereSeparator: \.isNewline) {
             if line.hasPrefix("ZEO monitor server version ") { version = String(line.dropFirst(27)) }
             guard let colon = line.firstIndex(of: ":") else { continue }
-            let name = line[..<colon]
+            let name = String(line[..<colon])
             let value = String(line[line.index(after: colon)...].drop { $0 == " " })
             if name == "Storage" {
                 storage = value
                 figures[value] = ServerFigureSet()
             } else if let storage {
                 if name == "Server started" { starts[storage] = value }
-                Self.set(String(name), value, &figures[storage, default: ServerFigureSet()])
+                set({ $0.monitor == name }, Int(value), in: storage)
             }
-        }
-    }
-
-    private static func set(_ name: String, _ value: String, _ figures: inout ServerFigureSet) {
-        guard let number = Int(value) else { return }
-        switch name {
-        case "Clients": figures.clients = number
-        case "Clients verifying": figures.verifying = number
-        case "Active transactions": figures.activeTransactions = number
-        case "Commits": figures.commits = number
-        case "Aborts": figures.aborts = number
-        case "Loads": figures.loads = number
-        case "Stores": figures.stores = number
-        case "Conflicts": figures.conflicts = number
-        case "Conflicts resolved": figures.conflictsResolved = number
-        default: break
         }
     }
 
@@ -81,22 +65,39 @@ struct MonitorReading {
                 open.upperBound <= close.lowerBound, let value = Double(line[close.upperBound...]),
                 let number = Int(exactly: value.rounded())
             else { continue }
-            let storage = String(line[open.upperBound..<close.lowerBound])
-            var known = figures[storage] ?? ServerFigureSet()
-            switch line[..<open.lowerBound] {
-            case "zeo_connections": known.clients = number
-            case "zeo_active_transactions": known.activeTransactions = number
-            case "zeo_commits_waiting": known.waiting = number
-            case "zeo_commits_total": known.commits = number
-            case "zeo_aborts_total": known.aborts = number
-            case "zeo_loads_total": known.loads = number
-            case "zeo_stores_total": known.stores = number
-            case "zeo_conflicts_total": known.conflicts = number
-            case "zeo_conflicts_resolved_total": known.conflictsResolved = number
-            default: break
-            }
-            figures[storage] = known
+            let metric = String(line[..<open.lowerBound].dropFirst(4))
+            set({ $0.metric == metric }, number, in: String(line[open.upperBound..<close.lowerBound]))
         }
+    }
+
+    /// A figure by its names: in the text of a monitor, and among the metrics.
+    private struct Figure {
+        var monitor: String?
+        var metric: String?
+        var path: WritableKeyPath<ServerFigureSet, Int?>
+    }
+
+    private static var all: [Figure] {
+        [
+            Figure(monitor: "Clients", metric: "connections", path: \.clients),
+            Figure(monitor: "Clients verifying", path: \.verifying),
+            Figure(monitor: "Active transactions", metric: "active_transactions", path: \.activeTransactions),
+            Figure(metric: "commits_waiting", path: \.waiting),
+            Figure(monitor: "Commits", metric: "commits_total", path: \.commits),
+            Figure(monitor: "Aborts", metric: "aborts_total", path: \.aborts),
+            Figure(monitor: "Loads", metric: "loads_total", path: \.loads),
+            Figure(monitor: "Stores", metric: "stores_total", path: \.stores),
+            Figure(monitor: "Conflicts", metric: "conflicts_total", path: \.conflicts),
+            Figure(
+                monitor: "Conflicts resolved", metric: "conflicts_resolved_total", path: \.conflictsResolved),
+        ]
+    }
+
+    private mutating func set(_ isMeant: (Figure) -> Bool, _ number: Int?, in storage: String) {
+        // A storage that is named is told of, whatever is understood of it.
+        if figures[storage] == nil { figures[storage] = ServerFigureSet() }
+        guard let number, let figure = Self.all.first(where: isMeant) else { return }
+        figures[storage]?[keyPath: figure.path] = number
     }
 
     /// Fills in what the server itself does not tell.
@@ -109,16 +110,9 @@ struct MonitorReading {
                 advice: "is it the monitor of this server?")
         }
         var figures = status.figures
-        figures.clients = figures.clients ?? known.clients
-        figures.verifying = figures.verifying ?? known.verifying
-        figures.loads = figures.loads ?? known.loads
-        figures.stores = figures.stores ?? known.stores
-        figures.commits = figures.commits ?? known.commits
-        figures.aborts = figures.aborts ?? known.aborts
-        figures.conflicts = figures.conflicts ?? known.conflicts
-        figures.conflictsResolved = figures.conflictsResolved ?? known.conflictsResolved
-        figures.activeTransactions = figures.activeTransactions ?? known.activeTransactions
-        figures.waiting = figures.waiting ?? known.waiting
+        for path in Self.all.map(\.path) where figures[keyPath: path] == nil {
+            figures[keyPath: path] = known[keyPath: path]
+        }
         status.figures = figures
         status.start = status.start ?? starts[status.storage]
         if let version, !status.software.hasPrefix("zeoserver") { status.software += ", version \(version)" }

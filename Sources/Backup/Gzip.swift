@@ -44,25 +44,32 @@ struct GzipWriter: ~Copyable {
     private mutating func run(
         _ mode: Int32, _ sink: (UnsafeRawBufferPointer) throws(StorageError) -> Void
     ) throws(StorageError) {
-        var isFull = true
-        while isFull {
-            var failure: StorageError?
-            let stream = unsafe stream
-            isFull = unsafe output.withUnsafeMutableBytes { buffer -> Bool in
-                unsafe stream.pointee.next_out = buffer.baseAddress?.assumingMemoryBound(to: UInt8.self)
-                unsafe stream.pointee.avail_out = UInt32(buffer.count)
-                _ = unsafe deflate(stream, mode)
-                let made = unsafe buffer.count - Int(stream.pointee.avail_out)
-                do throws(StorageError) {
-                    if made > 0 { try unsafe sink(UnsafeRawBufferPointer(rebasing: buffer[..<made])) }
-                } catch {
-                    failure = error
-                }
-                return unsafe stream.pointee.avail_out == 0
-            }
-            if let failure { throw failure }
-        }
+        while try unsafe step(stream, &output, sink, { unsafe deflate($0, mode) }).isFull {}
     }
+}
+
+/// Lets zlib fill the output once, and hands on what came of it.
+/// - Returns: what zlib said, and whether it would have had more.
+private func step(
+    _ stream: UnsafeMutablePointer<z_stream>, _ output: inout [UInt8],
+    _ sink: (UnsafeRawBufferPointer) throws(StorageError) -> Void, _ call: (UnsafeMutablePointer<z_stream>) -> Int32
+) throws(StorageError) -> (status: Int32, isFull: Bool) {
+    var failure: StorageError?
+    var status = Z_OK
+    let isFull = unsafe output.withUnsafeMutableBytes { buffer -> Bool in
+        unsafe stream.pointee.next_out = buffer.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        unsafe stream.pointee.avail_out = UInt32(buffer.count)
+        status = unsafe call(stream)
+        let made = unsafe buffer.count - Int(stream.pointee.avail_out)
+        do throws(StorageError) {
+            if made > 0 { try unsafe sink(UnsafeRawBufferPointer(rebasing: buffer[..<made])) }
+        } catch {
+            failure = error
+        }
+        return unsafe stream.pointee.avail_out == 0
+    }
+    if let failure { throw failure }
+    return (status, isFull)
 }
 
 /// Undoes what gzip did, a piece at a time; of several members one after the other, as gzip itself does.
@@ -98,22 +105,8 @@ struct GzipReader: ~Copyable {
         var isFull = false
         while unsafe stream.pointee.avail_in > 0 || isFull {
             isInside = true
-            var failure: StorageError?
-            var status = Z_OK
-            let stream = unsafe stream
-            isFull = unsafe output.withUnsafeMutableBytes { buffer -> Bool in
-                unsafe stream.pointee.next_out = buffer.baseAddress?.assumingMemoryBound(to: UInt8.self)
-                unsafe stream.pointee.avail_out = UInt32(buffer.count)
-                status = unsafe inflate(stream, Z_NO_FLUSH)
-                let made = unsafe buffer.count - Int(stream.pointee.avail_out)
-                do throws(StorageError) {
-                    if made > 0 { try unsafe sink(UnsafeRawBufferPointer(rebasing: buffer[..<made])) }
-                } catch {
-                    failure = error
-                }
-                return unsafe stream.pointee.avail_out == 0
-            }
-            if let failure { throw failure }
+            let status: Int32
+            (status, isFull) = try unsafe step(stream, &output, sink) { unsafe inflate($0, Z_NO_FLUSH) }
             switch status {
             case Z_OK: break
             // Nothing to do until more comes.

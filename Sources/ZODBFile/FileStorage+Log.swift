@@ -54,27 +54,43 @@ extension FileStorage: TransactionLogStorage {
 }
 
 extension TransactionReader {
-    /// The first transaction whose tid is not below `tid`, looked for from the nearer end of the file; nil when there
-    /// is none.
+    /// The first transaction whose tid is not below `tid`; nil when there is none.
+    ///
+    /// It is looked for from both ends of the file in turn, so that it costs twice the way from the nearer one: tids are
+    /// times, and a site that slept for years has most of its transactions at one end of them. Damage on the way from one
+    /// end leaves that from the other.
+    /// - Throws: `corrupt` when both ways are damaged; `io`; `interrupted`.
     func firstEntry(
         from tid: TransactionID, _ interruption: Interruption?
     ) throws(StorageError) -> Entry? {
-        guard let last = try last(), last.header.tid >= tid, var entry = try first() else { return nil }
-        guard entry.header.tid < tid else { return entry }
-        if tid.rawValue - entry.header.tid.rawValue < last.header.tid.rawValue - tid.rawValue {
-            while entry.header.tid < tid {
-                try interruption?.check()
-                guard let next = try self.entry(after: entry) else { return nil }
-                entry = next
-            }
-            return entry
-        }
-        entry = last
-        while let before = try self.entry(before: entry), before.header.tid >= tid {
+        guard let last = try last(), last.header.tid >= tid, let first = try first() else { return nil }
+        guard first.header.tid < tid else { return first }
+        var (front, back) = (first, last)
+        var frontDamage: StorageError?, backDamage: StorageError?
+        while true {
             try interruption?.check()
-            entry = before
+            guard back.header.tid > tid else { return back }
+            if frontDamage == nil {
+                do throws(StorageError) {
+                    guard let next = try entry(after: front) else { return nil }
+                    guard next.header.tid < tid else { return next }
+                    front = next
+                } catch {
+                    guard case .corrupt = error else { throw error }
+                    frontDamage = error
+                }
+            }
+            if backDamage == nil {
+                do throws(StorageError) {
+                    guard let before = try entry(before: back), before.header.tid >= tid else { return back }
+                    back = before
+                } catch {
+                    guard case .corrupt = error else { throw error }
+                    backDamage = error
+                }
+            }
+            if let frontDamage, backDamage != nil { throw frontDamage }
         }
-        return entry
     }
 
     /// The transaction that a record says it is part of.

@@ -32,6 +32,24 @@ struct HostileFileTests {
         #expect(scanned == ["other", "kept"])
     }
 
+    @Test("a transaction is found from the end that leads to it, when damage lies on the way from the other")
+    func eitherEnd() throws {
+        var builder = FileBuilder()
+        var starts: [Int] = [], tids: [TransactionID] = []
+        for number in 0..<200 {
+            starts.append(builder.bytes.count)
+            tids.append(builder.transaction([.data(1, "\(number)")]))
+        }
+        var bytes = builder.bytes
+        bytes.replaceSubrange(starts[100] + 8..<starts[100] + 16, with: [UInt8](repeating: 0xff, count: 8))
+        let storage = try FileBuilder(continuing: bytes).storage()
+        for number in [1, 50, 99, 101, 150, 199] {
+            let found = try storage.transactions(from: tids[number], through: tids[number]).next()
+            #expect(found?.tid == tids[number], "\(number)")
+        }
+        #expect(throws: StorageError.self) { try storage.transactions(from: tids[100], through: tids[100]).next() }
+    }
+
     @Test("a chain of back pointers leads to the data, however long; the serial is the last one's")
     func chain() throws {
         var builder = FileBuilder()

@@ -42,6 +42,13 @@ struct PackTests {
         return (summary, path)
     }
 
+    private func requireUntouched(_ one: Case) throws {
+        try #require(one.collectsGarbage)
+        let before = try Data(contentsOf: URL(filePath: one.source))
+        #expect(try Data(contentsOf: URL(filePath: one.source + ".ours")) == before)
+        #expect(!FileManager.default.fileExists(atPath: one.source + ".ours.pack"))
+    }
+
     private func entries(_ index: FileIndex) -> [FileIndex.Entry] {
         var entries = index.entries()
         var all: [FileIndex.Entry] = []
@@ -53,7 +60,16 @@ struct PackTests {
         var counts: [String: Int] = [:]
         for line in lines {
             let one = try Case(line)
-            let (summary, path) = try pack(one)
+            let summary: PackSummary
+            let path: String
+            do {
+                (summary, path) = try pack(one)
+            } catch StorageError.unsupported(let reason) where reason.contains("there was no root object") {
+                // Where the root's creation was undone, Python's pack drops every object; ours is not made.
+                try requireUntouched(one)
+                counts["refused without a root", default: 0] += 1
+                continue
+            }
             try LaterStates(
                 before: one.source, after: path, packTime: #require(TransactionID(unixTime: one.time)),
                 collectsGarbage: one.collectsGarbage

@@ -27,8 +27,10 @@ struct LaterStates {
         }
         for tid in tids.last(where: { $0 <= packTime }).map({ [$0] + later }) ?? later {
             let (was, now) = (try Self.state(old, tid), try Self.state(new, tid))
-            // Nothing is lost. A reference that led nowhere then may find what a pack keeps for a later state.
             #expect(Set(was.keys).isSubset(of: now.keys), "\(note): objects at \(tid)")
+            for (oid, revision) in now where was[oid] == nil {
+                #expect(try mayBeFound(revision, of: oid, at: tid, in: old, later), "\(note): \(oid) is new at \(tid)")
+            }
             for (oid, revision) in was {
                 #expect(now[oid]?.data == revision.data, "\(note): \(oid) at \(tid)")
                 // What is kept from before the pack time keeps its transaction.
@@ -45,6 +47,20 @@ struct LaterStates {
             #expect(
                 try Self.undo(tid, in: before) == Self.undo(tid, in: after), "\(note): the undo of \(tid)")
         }
+    }
+
+    /// Whether a state may have an object that it did not reach before: by a reference that led to nothing then. Where an object had
+    /// been deleted up to the pack time, and a later transaction brings it back, the revision that this one brings back is
+    /// kept, and the deletion is not. That revision is found then, and what it refers to, as it is.
+    private func mayBeFound(
+        _ revision: Revision, of oid: ObjectID, at tid: TransactionID, in old: FileStorage, _ later: [TransactionID]
+    ) throws -> Bool {
+        if let known = try? old.load(oid, at: tid) {
+            return (known.serial, known.data) == (revision.serial, revision.data)
+        }
+        let committed = try? old.load(oid, at: revision.serial)
+        return revision.serial <= packTime && committed?.serial == revision.serial && committed?.data == revision.data
+            && later.contains { $0 > tid && (try? old.load(oid, at: $0))?.data == revision.data }
     }
 
     private static func records(_ storage: FileStorage, _ tid: TransactionID) throws -> [String] {

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 import ZODB
 
@@ -64,7 +65,8 @@ struct TopTests {
         status.figures.lockSince = 1000
         status.figures.conflicts = 7
         return TopMonitor.Sample(
-            time: 1030, seconds: 2, activity: activity, status: status, loads: 690, conflicts: 2, problem: nil)
+            time: 1030, seconds: 2, activity: activity, status: status, loads: 690, conflicts: 2, loadSeconds: 2,
+            problem: nil)
     }
 
     @Test("the screen has the figures, the greatest rows that fit, and the keys; no line is too wide")
@@ -113,13 +115,24 @@ struct TopTests {
     func rows() throws {
         let desk = try Desk(.script, isWritable: false)
         let database = desk.database
+        // Some of these are made while it looks, whenever it begins.
+        let isOver = Mutex(false)
         let thread = Thread {
-            Thread.sleep(forTimeInterval: 0.2)
-            _ = try? Desk.commit([1: Desk.thing("1"), 2: Desk.thing("2")], to: database, user: "joe")
+            while !isOver.withLock({ $0 }) {
+                _ = try? Desk.commit([1: Desk.thing("1"), 2: Desk.thing("2")], to: database, user: "joe")
+                Thread.sleep(forTimeInterval: 0.05)
+            }
         }
         thread.start()
-        let outcome = desk.run("top --once -i 2 --by path --fields by,name,commits,objects")
-        #expect(outcome.lines == ["total\t\t1\t2", "path\t/a\t1\t1", "path\t/b\t1\t1"])
+        let outcome = desk.run("top --once -i 1 --by path --fields by,name,commits,objects")
+        isOver.withLock { $0 = true }
+        let commits = try #require(outcome.lines.first?.split(separator: "\t").dropFirst().first.flatMap { Int($0) })
+        #expect(commits > 0)
+        #expect(
+            outcome.lines == [
+                "total\t\t\(commits)\t\(2 * commits)", "path\t/a\t\(commits)\t\(commits)",
+                "path\t/b\t\(commits)\t\(commits)",
+            ])
         #expect(outcome.code == .done)
         #expect(desk.run("top -n 2 -i 0.1 -o jsonl --top 0").lines.count == 2)
         #expect(desk.run("top --once -n 2").code == .usage)

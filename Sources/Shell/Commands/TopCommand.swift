@@ -11,9 +11,10 @@ struct TopCommand: ShellCommand {
         On a screen it is drawn over and over, with what was committed since it began. Keys: u, c, p and t group by user,
         class, path and transaction; s sorts by commits, objects or bytes; q or Ctrl-C leaves.
         Bytes are those of the records that were written. Loads and conflicts come from the server's counters, which begin
-        with ZODB 3.10; without them only commits are seen.
+        with ZODB 3.10; without them only commits are seen. What top itself loads is not counted.
         Elsewhere, and with --once or -n, it writes rows: for each interval one for all of it ('total'), and those of the
         group with the most. -o jsonl for programs.
+        Of a server that is away there is nothing to see: exit code 4, or 1 when it was so in some of the intervals only.
         """
     static let examples = [
         CommandExample("top", "look on, until q"),
@@ -106,6 +107,9 @@ private final class TopRows {
     private var left: Int
     private var ready: [[Cell]] = []
     private var wasInterrupted = false
+    /// Intervals, and those in which the server could not be asked.
+    private var (count, blindCount) = (0, 0)
+    private var problem: String?
 
     init(_ monitor: TopMonitor, _ session: Session, _ command: TopCommand) {
         (self.monitor, self.session, self.command) = (monitor, session, command)
@@ -114,8 +118,26 @@ private final class TopRows {
 
     var conclusion: Report.Conclusion {
         var conclusion = Report.Conclusion()
-        if wasInterrupted { conclusion.exitCode = Signals.wasToldToEnd ? .terminated : .interrupted }
+        if wasInterrupted {
+            conclusion.exitCode = Signals.wasToldToEnd ? .terminated : .interrupted
+        } else if blindCount > 0 {
+            conclusion.exitCode = blindCount == count ? .connection : .negative
+        }
         return conclusion
+    }
+
+    /// Said when it begins, and when it is over: a row of zeros looks as if nothing went on.
+    private func note(_ sample: TopMonitor.Sample) {
+        count += 1
+        if sample.problem != nil { blindCount += 1 }
+        defer { problem = sample.problem }
+        guard (problem == nil) != (sample.problem == nil) else { return }
+        let text = sample.problem.map { "the server cannot be asked: \($0)" } ?? "the server can be asked again"
+        let severity: Report.Message.Severity = sample.problem == nil ? .note : .warning
+        guard severity == .warning || !session.settings.isQuiet else { return }
+        Diagnostics.write(
+            Report.Message(text, severity: severity), command: TopCommand.name,
+            format: session.settings.format ?? .plain)
     }
 
     func next() throws(StorageError) -> [Cell]? {
@@ -124,7 +146,9 @@ private final class TopRows {
                 guard left > 0 else { return nil }
                 left -= 1
                 try pause(command.interval, session.interruption)
-                ready = rows(of: try monitor.sample()).reversed()
+                let sample = try monitor.sample()
+                note(sample)
+                ready = rows(of: sample).reversed()
             }
             return ready.popLast()
         } catch .interrupted {

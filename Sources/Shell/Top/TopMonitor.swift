@@ -16,6 +16,8 @@ final class TopMonitor {
         /// What the counters say of these seconds, where there are any.
         var loads: Int?
         var conflicts: Int?
+        /// How many seconds the loads were counted for: not while we looked at what had been committed, as that makes loads.
+        var loadSeconds = 0.0
         /// Why there is less to see than usual.
         var problem: String?
     }
@@ -24,7 +26,11 @@ final class TopMonitor {
     private let workspace: Workspace
     private let feed: CommitFeed
     private let book: PathBook
-    private var last: (time: ContinuousClock.Instant, figures: ServerFigureSet)
+    /// When the last look was.
+    private var last = ContinuousClock.now
+    /// What the next look's figures are compared with, and when it was told. Conflicts are none of ours.
+    private var before: (figures: ServerFigureSet, time: ContinuousClock.Instant)
+    private var conflicts: Int?
     private var learnt = 0
     private var isDisconnected = false
 
@@ -32,15 +38,19 @@ final class TopMonitor {
     private static let patience = Duration.seconds(2)
     private static let loadsAtOnce = 500, mostLoads = 10_000
 
+    /// - Throws: what keeps a server from being asked, `StorageError.connection` above all.
     init(_ session: Session) throws {
         self.session = session
+        // Nothing goes on at a server that is away, whatever a cache has.
+        if let remote = try session.storage as? any RemoteStorage { _ = try remote.ping() }
         feed = try CommitFeed(session)
         workspace = try Workspace(session.storage, interruption: session.interruption)
         book = PathBook(workspace)
-        last = (.now, ServerFigureSet())
-        last.figures = (try? server?.serverStatus(within: Self.patience))?.figures ?? ServerFigureSet()
+        before = (ServerFigureSet(), .now)
         try learn()
-        last.time = .now
+        (last, before.time) = (.now, .now)
+        before.figures = (try? server?.serverStatus(within: Self.patience))?.figures ?? ServerFigureSet()
+        conflicts = before.figures.conflicts
     }
 
     private var server: (any ServerStorage)? { try? session.storage as? any ServerStorage }
@@ -48,25 +58,44 @@ final class TopMonitor {
     /// What has happened since the last look.
     func sample() throws(StorageError) -> Sample {
         var sample = Sample(time: session.now(), seconds: 0, activity: Activity())
-        if let server {
-            do throws(StorageError) {
-                sample.status = try server.serverStatus(within: Self.patience)
-            } catch {
-                guard case .connection = error else { throw error }
-                sample.problem = ShellFailure(error).what
-            }
+        try ask(&sample)
+        if let figures = sample.status?.figures {
+            sample.loads = Self.difference(figures.loads, before.figures.loads)
+            sample.conflicts = Self.difference(figures.conflicts, conflicts)
+            sample.loadSeconds = Self.seconds(from: before.time, to: .now)
+            conflicts = figures.conflicts
         }
         try takeIn(&sample)
-        if sample.problem == nil { try learn() }
         let now = ContinuousClock.now
-        let elapsed = last.time.duration(to: now).components
-        sample.seconds = max(0.001, Double(elapsed.seconds) + Double(elapsed.attoseconds) / 1e18)
-        last.time = now
-        guard let figures = sample.status?.figures else { return sample }
-        sample.loads = Self.difference(figures.loads, last.figures.loads)
-        sample.conflicts = Self.difference(figures.conflicts, last.figures.conflicts)
-        last.figures = figures
+        sample.seconds = Self.seconds(from: last, to: now)
+        last = now
+        if sample.problem == nil { try beginAnew(sample.status) }
         return sample
+    }
+
+    private func ask(_ sample: inout Sample) throws(StorageError) {
+        guard let server else { return }
+        do throws(StorageError) {
+            sample.status = try server.serverStatus(within: Self.patience)
+        } catch {
+            guard case .connection = error else { throw error }
+            sample.problem = ShellFailure(error).what
+        }
+    }
+
+    /// What we load ourselves to find out what was committed, and where, is not counted: where there are counters, they are
+    /// asked once more behind it.
+    private func beginAnew(_ status: ServerStatus?) throws(StorageError) {
+        try learn()
+        guard let status, status.figures.loads != nil else { return }
+        var again = Sample(time: 0, seconds: 0, activity: Activity())
+        try ask(&again)
+        before = (again.status?.figures ?? status.figures, .now)
+    }
+
+    private static func seconds(from start: ContinuousClock.Instant, to end: ContinuousClock.Instant) -> Double {
+        let elapsed = start.duration(to: end).components
+        return max(0.001, Double(elapsed.seconds) + Double(elapsed.attoseconds) / 1e18)
     }
 
     /// nil where there is no counter, or it has begun anew.

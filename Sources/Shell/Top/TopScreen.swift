@@ -82,7 +82,7 @@ struct TopScreen {
             "commits \(rate(total.commits))", "objects \(rate(total.objects))",
             "written \(CellText.humanSize(Int(Double(total.bytes) / sample.seconds)))/s",
         ]
-        if let loads = sample.loads { second.append("loads \(rate(loads))") }
+        if let loads = sample.loads { second.append("loads \(Self.rate(loads, in: sample.loadSeconds))") }
         return [first.joined(separator: " · "), second.joined(separator: " · ")] + work(sample)
     }
 
@@ -91,7 +91,11 @@ struct TopScreen {
         "\(counted(activity.total.commits, "commit")) in \(CellText.duration(seconds.rounded()))"
     }
 
-    private func rate(_ count: Int) -> String { CellText.tenths(Double(count) / (sample?.seconds ?? 1)) + "/s" }
+    private func rate(_ count: Int) -> String { Self.rate(count, in: sample?.seconds ?? 1) }
+
+    private static func rate(_ count: Int, in seconds: Double) -> String {
+        CellText.tenths(Double(count) / max(seconds, 0.001)) + "/s"
+    }
 
     /// What the server says its clients are at.
     private func work(_ sample: TopMonitor.Sample) -> [String] {

@@ -171,7 +171,9 @@ final class CommandRunner {
             Diagnostics.write(message, command: command, format: format)
         }
         if !conclusion.failures.isEmpty { hasFailed = true }
-        for failure in conclusion.failures { Diagnostics.write(failure, command: command, format: format) }
+        for failure in conclusion.failures {
+            Diagnostics.write(failure.advising(in: session.mode), command: command, format: format)
+        }
         if let code = conclusion.exitCode {
             // Ctrl-C is for the whole script.
             if code == .interrupted || code == .terminated { hasFailed = true }
@@ -210,7 +212,7 @@ final class CommandRunner {
         var failure = ShellFailure(error)
         if failure.exitCode == .interrupted, signals?.isTerminated == true { failure.exitCode = .terminated }
         if failure.exitCode == .interrupted { endEcho() }
-        Diagnostics.write(failure, command: command, format: format ?? .plain)
+        Diagnostics.write(failure.advising(in: session.mode), command: command, format: format ?? .plain)
         return failure.exitCode
     }
 

@@ -104,7 +104,8 @@ private struct Run {
 
     private func tell(_ error: any Error, command: String?) -> ExitCode {
         let failure = ShellFailure(error)
-        Diagnostics.write(failure, command: command, format: CommandRunner.format(in: arguments) ?? .plain)
+        Diagnostics.write(
+            failure.advising(in: .oneShot), command: command, format: CommandRunner.format(in: arguments) ?? .plain)
         return failure.exitCode
     }
 

@@ -57,7 +57,7 @@ final class NightlyTroubleTests {
             parts.remove(at: 8)
             #expect(outcome.output == parts.joined(separator: "\n\ntxn "))
             #expect(outcome.errors.contains("everything was written but"), "\(outcome.errors)")
-            #expect(outcome.errors.contains("'verify' tells what is damaged"), "\(outcome.errors)")
+            #expect(outcome.errors.contains("verify' tells what is damaged"), "\(outcome.errors)")
         }
         let plain = try run("dump", path, "--plain", status: 7).output
         #expect(plain.components(separatedBy: "Trans #").count >= starts.count)
@@ -72,7 +72,7 @@ final class NightlyTroubleTests {
         let words = [command, path] + (command == "pack" ? ["--days", "0"] : command == "get" ? ["/"] : [])
         let outcome = try program.run(words, environment: ["HOME": folder.path])
         #expect(outcome.status == 7)
-        #expect(outcome.errors.contains("'verify' tells what is damaged and what to do"), "\(outcome.errors)")
+        #expect(outcome.errors.contains("verify' tells what is damaged and what to do"), "\(outcome.errors)")
         #expect(try Array(Data(contentsOf: URL(filePath: path))) == bytes)
     }
 

@@ -253,6 +253,24 @@ struct HelpTests {
         #expect(topic.text.split(separator: "\n").allSatisfy { $0.count <= 120 })
     }
 
+    @Test("finds a command of two words by either", arguments: [("cache", "cache stat"), ("clear", "cache clear")])
+    func families(word: String, name: String) throws {
+        let text = try Desk().run("help \(word)").output
+        #expect(text.hasPrefix("\(name): "))
+        #expect(try Desk().run("help stat").output.contains("See also: cache stat"))
+        #expect(try Desk().run("help cache stat").output.contains("See also: stat, cache clear"))
+    }
+
+    @Test("what is to be typed is said as it is typed there")
+    func advice() {
+        let text = "see 'help dates', 'info' and Zope's own 'status'"
+        #expect(Suggestions.advice(text, in: .interactive) == text)
+        #expect(Suggestions.advice(text, in: .script) == "see 'zeoshell help dates', 'info' and Zope's own 'status'")
+        #expect(
+            Suggestions.advice(text, in: .oneShot)
+                == "see 'zeoshell help dates', 'zeoshell info' and Zope's own 'status'")
+    }
+
     @Test(
         "maps what psql and sqlite3 hands type",
         arguments: [

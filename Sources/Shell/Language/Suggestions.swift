@@ -17,6 +17,28 @@ enum Suggestions {
         return ShellFailure.usage("unknown command '\(name)'", advice: advice)
     }
 
+    /// Advice as it is typed where one is: commands that it quotes are the prompt's, `'help dates'`, and elsewhere begin with
+    /// the program's name. A script may have them as its lines, but for help.
+    static func advice(_ text: String, in mode: Session.Mode) -> String {
+        guard mode != .interactive else { return text }
+        var result = ""
+        var rest = text[...]
+        while let quote = rest.firstIndex(of: "'") {
+            let before = rest[..<quote].last ?? result.last
+            result += rest[...quote]
+            rest = rest[rest.index(after: quote)...]
+            let word = String(rest.prefix { $0.isLetter || $0 == "-" })
+            let isQuoted = rest.dropFirst(word.count).first.map { $0 == "'" || $0 == " " } ?? false
+            guard before.map({ !$0.isLetter && !$0.isNumber }) ?? true, isQuoted, let command = CommandTable.find(word)
+            else { continue }
+            switch command.scope {
+            case .anywhere where mode == .oneShot, .withoutStorage: result += "zeoshell "
+            case .anywhere, .sessionOnly: break
+            }
+        }
+        return result + rest
+    }
+
     /// `app.acl_users.users`, `app['Plone']`, `root()["x"]` → `/acl_users/users`, … ; nil for anything else.
     static func zopePath(_ line: String) -> String? {
         var rest = line.trimmed[...]
@@ -124,3 +146,12 @@ extension StringProtocol {
         return String(self[start..<end])
     }
 }
+extension ShellFailure {
+    /// With its advice as it is typed where one is.
+    func advising(in mode: Session.Mode) -> ShellFailure {
+        var failure = self
+        failure.advice = advice.map { Suggestions.advice($0, in: mode) }
+        return failure
+    }
+}
+

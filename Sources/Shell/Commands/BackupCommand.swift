@@ -12,7 +12,7 @@ internal import ZODBFile
 
 struct BackupCommand: ShellCommand {
     static let name = "backup"
-    static let summary = "back the database up, all of it or what is new, like repozo"
+    static let summary = "back the database up, like repozo"
     static let synopsis = "[--full] [--quick] [--gzip] [--keep N] [--follow] DIR"
     static let group = CommandGroup.backup
     static let isJob = true

@@ -22,10 +22,16 @@ struct HelpCommand: ShellCommand {
         let subject = subject.joined(separator: " ")
         if let topic = HelpTopic(rawValue: subject) { return Self.report(topic.text) }
         let words = try Translation.words([subject], in: session)
-        guard let name = words.first, let command = CommandTable.find(name) else {
+        guard let name = words.first, let command = CommandTable.find(name) ?? Self.family(name) else {
             throw Suggestions.unknown(subject, subject)
         }
         return .document(HelpText.document(of: command, width: session.terminal.size.columns))
+    }
+
+    /// The first command of two words that has this one: `cache stat` for `cache`, `cache clear` for `clear`. Its page names
+    /// the others.
+    private static func family(_ word: String) -> (any ShellCommand.Type)? {
+        CommandTable.all.first { $0.name.split(separator: " ").contains { $0 == word } }
     }
 
     private static func report(_ text: String) -> Report {

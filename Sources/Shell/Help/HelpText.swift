@@ -22,10 +22,24 @@ enum HelpText {
             }
         }
         lines += options(of: command, width: width)
-        let related = CommandTable.all.filter { $0.group == command.group && $0.name != command.name }.map { $0.name }
+        let namesakes = namesakes(of: command)
+        if !namesakes.isEmpty { lines += ["", "See also: " + namesakes.joined(separator: ", ")] }
+        let related = CommandTable.all.filter {
+            $0.group == command.group && $0.name != command.name && !namesakes.contains($0.name)
+        }.map { $0.name }
         if !related.isEmpty { lines += ["", "Related: " + related.joined(separator: ", ")] }
         lines += ["", "Exit codes and output formats: help output"]
         return lines.joined(separator: "\n")
+    }
+
+    /// Commands of two words that share one with this: `cache stat` for `stat`.
+    private static func namesakes(of command: any ShellCommand.Type) -> [String] {
+        let words = command.name.split(separator: " ")
+        return CommandTable.all.filter { other in
+            let others = other.name.split(separator: " ")
+            guard other.name != command.name, others.count + words.count > 2 else { return false }
+            return others.contains { words.contains($0) }
+        }.map { $0.name }
     }
 
     /// The option lists, as ArgumentParser writes them, without what stands before them.
@@ -71,9 +85,39 @@ enum HelpText {
         return names.sorted()
     }
 
+    /// A line of the overview. Commands of two words are told with the first of theirs: `backup verify` with `backup`.
+    private struct Entry {
+        var name: String
+        var summary: String
+        var group: CommandGroup
+        var others: [String] = []
+
+        static var all: [Entry] {
+            var entries: [Entry] = []
+            for command in CommandTable.all {
+                let words = command.name.split(separator: " ").map(String.init)
+                if words.count > 1, let index = entries.firstIndex(where: { $0.name == words[0] }) {
+                    entries[index].others.append(words[1])
+                } else if words.count > 1 {
+                    entries.append(
+                        Entry(name: words[0], summary: command.summary, group: command.group, others: [words[1]]))
+                } else {
+                    entries.append(Entry(name: words[0], summary: command.summary, group: command.group))
+                }
+            }
+            return entries
+        }
+
+        var text: String {
+            guard !others.isEmpty else { return summary }
+            let others = others.joined(separator: ", ")
+            return CommandTable.find(name) != nil ? "\(summary); also: \(others)" : "\(others): \(summary)"
+        }
+    }
+
     /// One screen: the commands by group.
     static func overview() -> String {
-        let commands = CommandTable.all
+        let commands = Entry.all
         let room = commands.map { $0.name.count }.max() ?? 0
         let headingRoom = (CommandGroup.allCases.map(\.rawValue.count).max() ?? 0) + 2
         var lines: [String] = []
@@ -84,11 +128,11 @@ enum HelpText {
                 let heading = index == 0 ? group.rawValue : ""
                 let padding = String(repeating: " ", count: headingRoom - heading.count)
                 let gap = String(repeating: " ", count: room - command.name.count + 2)
-                lines.append(heading + padding + command.name + gap + command.summary)
+                lines.append(heading + padding + command.name + gap + command.text)
             }
         }
         lines += [
-            "", "!CMD runs a command of the system; CMD | CMD pipes to one; > FILE writes to a file.",
+            "!CMD runs a command of the system; CMD | CMD pipes to one; > FILE writes to a file.",
             "help CMD explains a command; topics: \(HelpTopic.allCases.map(\.rawValue).joined(separator: ", "))",
         ]
         return lines.joined(separator: "\n")

@@ -6,6 +6,8 @@ public struct ManualPage: Sendable {
         case verbatim(String)
         /// A term, and what it is.
         case item(term: String, String)
+        /// A line to type, and what it does.
+        case example(String, String)
     }
 
     public var name: String
@@ -50,10 +52,49 @@ public struct ManualPage: Sendable {
                 case .item(let term, let text):
                     lines += [".TP", "\\fB" + Self.text(term) + "\\fR"]
                     lines += text.isEmpty ? ["\\&"] : Self.lines(text)
+                case .example(let line, let text):
+                    if index > 0 { lines.append(".PP") }
+                    lines += [".nf"] + Self.lines(Self.wrapped(line), keepsBlanks: true) + [".fi", ".RS"]
+                    lines += Self.lines(text) + [".RE"]
                 }
             }
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Columns that a line has on a screen of 80, behind the margins.
+    private static let columns = 70
+
+    /// A line for the system's shell, on several where it is long: `\` ends each but the last. It is broken between words, not
+    /// within quotes.
+    static func wrapped(_ line: String) -> String {
+        var words: [String] = []
+        var quote: Character?
+        var word = ""
+        for character in line {
+            if let open = quote {
+                if character == open { quote = nil }
+            } else if character == "'" || character == "\"" {
+                quote = character
+            } else if character == " " {
+                words.append(word)
+                word = ""
+                continue
+            }
+            word.append(character)
+        }
+        words.append(word)
+        var lines = [words[0]]
+        for word in words.dropFirst() {
+            // Two columns for the end.
+            if lines[lines.count - 1].count + 1 + word.count + 2 > columns {
+                lines[lines.count - 1] += " \\"
+                lines.append("    " + word)
+            } else {
+                lines[lines.count - 1] += " " + word
+            }
+        }
+        return lines.joined(separator: "\n")
     }
 
     private static func lines(_ text: String, keepsBlanks: Bool = false) -> [String] {

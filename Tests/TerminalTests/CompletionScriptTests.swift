@@ -131,8 +131,8 @@ struct ManualPageTests {
     @Test("every page is written, and read without a warning", .enabled(if: tools != nil, "needs groff or man"))
     func pages() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "man-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
+        // It makes the directory.
         let written = try BuiltProgram.zeoshell.run(["man", "--all", folder.path])
         #expect(written.status == 0, "\(written.errors)")
         let server = try BuiltProgram.zeoserver.run(["man"])
@@ -145,6 +145,21 @@ struct ManualPageTests {
             let page = try formatted(folder.appending(path: name).path)
             #expect(page.status == 0, "\(name)")
             #expect(page.errors.isEmpty, "\(name): \(page.errors)")
+        }
+    }
+
+    @Test(
+        "examples fit a screen of 80 columns, each as it would be typed",
+        .enabled(if: tools != nil, "needs groff or man"))
+    func examples() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "man-\(UUID().uuidString).1")
+        defer { try? FileManager.default.removeItem(at: file) }
+        for command in ["clients", "check", "pack", "watch", "set", "find"] {
+            try BuiltProgram.zeoshell.run(["man", command]).output.write(to: file, atomically: true, encoding: .utf8)
+            let text = try formatted(file.path).output.replacing(/.\u{8}/, with: "")
+            let examples = text.split(separator: "\n").drop { $0 != "EXAMPLES" }.prefix { $0 != "SEE ALSO" }
+            #expect(examples.count > 2)
+            for line in examples { #expect(line.count <= 80, "\(command): \(line)") }
         }
     }
 

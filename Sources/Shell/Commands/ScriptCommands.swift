@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import CommandReference
 internal import ZODB
+internal import ZODBFile
 
 struct CompletionCommand: ShellCommand {
     static let name = "completion"
@@ -46,7 +47,7 @@ struct ManCommand: ShellCommand {
     static let operands: [OperandKind] = [.command]
     static let discussion = """
         Without a command the page zeoshell(1). The pages are made from the same declarations as help; --all writes them all,
-        zeoshell.1, zeoshell-ls.1 and so on.
+        zeoshell.1, zeoshell-ls.1 and so on, into a directory that is made where it is missing.
         """
     static let examples = [
         CommandExample("zeoshell man ls | man -l -", "the page of ls"),
@@ -63,6 +64,7 @@ struct ManCommand: ShellCommand {
     func run(in session: Session) throws -> Report {
         if let all {
             let pages = ManualPages.all()
+            try Directories.make(all)
             for page in pages {
                 let file = try NewFile(beside: "\(all)/\(page.name).\(page.section)")
                 try file.write(Array(page.roff(version: ManualPages.version).utf8))

@@ -31,7 +31,7 @@ enum ManualPages {
             page.add("Commands: \(group.rawValue)", members.map { .item(term: $0.name, $0.summary) })
         }
         page.add(options: OptionSection.all(in: ConnectOptions.helpMessage(columns: OptionSection.columns)))
-        for topic in HelpTopic.allCases { page.add("On \(topic.rawValue)", [.verbatim(topic.text)]) }
+        for topic in HelpTopic.allCases { page.add("On \(topic.rawValue)", blocks(topic.text)) }
         page.add("Environment", environment)
         page.add("Files", files)
         page.add("See also", [.paragraph("zeoserver(8)")])
@@ -49,18 +49,36 @@ enum ManualPages {
         }
         page.add("Synopsis", [.verbatim(lines.joined(separator: "\n"))])
         var blocks: [ManualPage.Block] = []
-        if !command.discussion.isEmpty { blocks.append(.verbatim(command.discussion)) }
+        blocks += Self.blocks(command.discussion)
         if !command.aliases.isEmpty {
             blocks.append(.paragraph("Also called " + command.aliases.joined(separator: ", ") + "."))
         }
         page.add("Description", blocks)
         page.add(options: CommandGrammar.sections(of: command))
-        page.add("Examples", command.examples.map { .item(term: $0.line, $0.meaning) })
+        page.add("Examples", command.examples.map { .example($0.line, $0.meaning) })
         let related = CommandTable.all.filter { $0.group == command.group && $0.name != command.name }
         page.add(
             "See also",
             [.paragraph((["zeoshell(1)"] + related.map { name(of: $0) + "(1)" }).joined(separator: ", "))])
         return page
+    }
+
+    /// Text that help shows as it stands: prose, which man breaks to fit the screen, and lists, whose lines are indented.
+    private static func blocks(_ text: String) -> [ManualPage.Block] {
+        var blocks: [ManualPage.Block] = []
+        var lines: [Substring] = []
+        func end() {
+            guard let first = lines.first else { return }
+            let text = lines.joined(separator: "\n")
+            blocks.append(first.hasPrefix(" ") ? .verbatim(text) : .paragraph(text))
+            lines = []
+        }
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            if line.isEmpty || lines.first.map({ $0.hasPrefix(" ") != line.hasPrefix(" ") }) ?? false { end() }
+            if !line.isEmpty { lines.append(line) }
+        }
+        end()
+        return blocks
     }
 
     private static var environment: [ManualPage.Block] {

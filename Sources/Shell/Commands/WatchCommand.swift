@@ -16,7 +16,7 @@ struct WatchCommand: ShellCommand {
         A server announces commits; a Data.fs is looked at while others write to it. What is missed while a connection is
         lost is told from the log afterwards. Servers before ZEO 5 do not announce commits that only add objects, and are
         asked every two seconds; what an old server cannot tell of a commit is left empty, and 'remark' says why.
-        It goes on until Ctrl-C (exit code 130), until --for is over (exit code 1 if there was nothing to show), or until
+        It goes on until Ctrl-C (exit code 130), until --for is over (exit code 1 if there was nothing to show, 4 if there is no server to show it), or until
         --limit lines are written. The session goes on looking at its own moment: 'refresh' moves it.
         """
     static let examples = [
@@ -38,9 +38,16 @@ struct WatchCommand: ShellCommand {
     @Argument(help: "Only what changes there or below.") var paths: [String] = []
 
     func run(in session: Session) throws -> Report {
+        let filter = try CommitFilter(paths: paths + morePaths, user: user, session)
         let watcher = try Watcher(
-            session, behind: since.map { try TransactionRange.first($0, session).predecessor },
-            filter: CommitFilter(paths: paths + morePaths, user: user, session), seconds: duration?.seconds)
+            session, behind: since.map { try TransactionRange.first($0, session).predecessor }, filter: filter,
+            seconds: duration?.seconds)
+        for path in filter.missing {
+            Diagnostics.write(
+                Report.Message(
+                    "\(path): no such object, or it cannot be read; it is watched for all the same", severity: .warning),
+                command: Self.name, format: session.settings.format ?? .plain)
+        }
         if session.terminal.errorIsTerminal, !session.settings.isQuiet {
             Diagnostics.note("watching \(session.address?.description ?? "the storage"); Ctrl-C ends", format: .plain)
         }
@@ -99,7 +106,7 @@ final class Watcher {
                     count += 1
                     return watched
                 case .disconnected?: tell("the connection is lost; what is missed will be told when there is one again")
-                case .connected?: tell("connected again")
+                case .connected?: tell("connected again" + (server.map { ", to \($0)" } ?? ""))
                 case .silent?: tell("the server does not answer; waiting for it")
                 case nil:
                     if let end, ContinuousClock.now >= end {
@@ -118,8 +125,19 @@ final class Watcher {
 
     var conclusion: Report.Conclusion {
         var conclusion = Report.Conclusion(isNegative: isOver && count == 0)
+        if conclusion.isNegative { conclusion.messages = [Report.Message("nothing that is watched for was committed")] }
+        // Without a server that is not known.
+        let isAway = (try? session.storage as? any RemoteStorage)?.isConnected == false
+        conclusion.exitCode = !conclusion.isNegative ? .done : isAway ? .connection : .negative
         if wasInterrupted { conclusion.exitCode = Signals.wasToldToEnd ? .terminated : .interrupted }
         return conclusion
+    }
+
+    /// Which of several servers it is.
+    private var server: String? {
+        guard let storage = (try? session.storage) as? any FailoverStorage, storage.serverAddress != storage.name
+        else { return nil }
+        return storage.serverAddress
     }
 
     private func named(_ commit: CommitFeed.Commit) throws(StorageError) -> WatchedCommit {

@@ -15,11 +15,14 @@ struct CommitFilter {
 
     private let places: [Place]
     private let user: String?
+    /// Paths that lead nowhere, as yet.
+    let missing: [String]
 
     /// - Parameter paths: what is not there (yet) is taken by its path alone.
     /// - Throws: `ShellFailure` for a text that is no path, or a pattern.
     init(paths: [String], user: String?, _ session: Session) throws {
         self.user = user
+        var missing: [String] = []
         places = try paths.map { text in
             var path = try Session.parse(text)
             guard !path.hasPatterns, path.when == nil else {
@@ -33,8 +36,10 @@ struct CommitFilter {
             if path.origin == .current {
                 path = try Session.parse(session.path + (session.path == "/" ? "" : "/") + text)
             }
+            missing.append(path.description)
             return Place(path: path.description)
         }
+        self.missing = missing
     }
 
     func wants(_ watched: WatchedCommit) -> Bool { wantsUser(watched.commit) && wantsPlace(watched) }

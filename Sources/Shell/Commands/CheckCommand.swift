@@ -84,7 +84,8 @@ struct CheckCommand: ShellCommand {
             let isOwn = failure.exitCode == .environment && isFile
             result.add(
                 isOwn ? .unknown : .critical,
-                [failure.place, failure.what].compactMap { $0 }.joined(separator: ": "))
+                [failure.place == result.name ? nil : failure.place, failure.what].compactMap { $0 }
+                    .joined(separator: ": "))
         }
         let text = format == .openmetrics ? result.openMetrics : result.nagiosLine
         return Report(.documents(ArrayCursor([Report.Document(text: text, json: result.json)]), isList: false)) {

@@ -48,7 +48,7 @@ struct CacheStatCommand: ShellCommand {
     }
 
     func run(in session: Session) throws -> Report {
-        let surveys = try files.map { try CacheSurvey(of: $0) }
+        let surveys = try files.map { try CacheNames.survey($0) }
         guard let survey = surveys.first, surveys.count == 1 else { return CacheReports.list(surveys) }
         var report = CacheReports(survey, at: session.interruption)
         if let against {
@@ -81,6 +81,8 @@ struct CacheClearCommand: ShellCommand {
     @Argument(help: "The cache file.") var file: String
 
     func run(in session: Session) throws -> Report {
+        // Before a lock file is made beside it.
+        _ = try CacheNames.survey(file)
         do {
             try CacheFile.clear(file)
         } catch .locked(let holder) {
@@ -90,5 +92,30 @@ struct CacheClearCommand: ShellCommand {
         }
         return Report(
             .result("\(file): emptied", [Report.Field("file", .text(file)), Report.Field("revisions", .integer(0))]))
+    }
+}
+
+/// Files that are said to be caches.
+private enum CacheNames {
+    /// - Throws: `ShellFailure` for what is none, with what was meant instead.
+    static func survey(_ path: String) throws -> CacheSurvey {
+        func failure(_ code: String, _ exitCode: ExitCode, _ what: String, _ advice: String) -> ShellFailure {
+            ShellFailure(code, exitCode, at: path, what, advice: advice)
+        }
+        let place = "a client cache is a file NAME.zec: the one that --cache named, or zeo-1.zec in a Zope's var"
+        switch FileKind(ofPath: path) {
+        case .file: break
+        case .directory: throw failure("io", .environment, "that is a directory", place)
+        case .socket, .other: throw failure("io", .environment, "that is no regular file", place)
+        case .missing(2): throw failure("io", .environment, "there is no such file", place)
+        case .missing(let number): throw StorageError.io(path, errno: number)
+        }
+        do {
+            return try CacheSurvey(of: path)
+        } catch .unsupported {
+            throw failure(
+                "unsupported", .refused, "no client cache: it begins with none of ZEC0 to ZEC3; it was not touched",
+                place)
+        }
     }
 }

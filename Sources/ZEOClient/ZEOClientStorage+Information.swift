@@ -24,8 +24,13 @@ extension ZEOClientStorage {
         var details = [StorageInformation.Detail("storage name", options.storage)]
         if endpoints.count > 1 { details.append(.init("connected to", serverAddress)) }
         details += cacheDetails
-        if server.generation < .v5 { details.append(.init("release", server.releases)) }
-        if server.python == .python2 { details.append(.init("server", "Python 2")) }
+        if let own = server.information.own {
+            // In the dialect of an older server, where that was asked for: it is none of these for that.
+            details.append(.init("server", "zeoserver \(own.version)"))
+        } else {
+            if server.generation < .v5 { details.append(.init("release", server.releases)) }
+            if server.python == .python2 { details.append(.init("server", "Python 2")) }
+        }
         details += trust
         if let versions {
             // Old storages may be unable to tell.

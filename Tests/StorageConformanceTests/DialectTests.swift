@@ -29,7 +29,10 @@ struct DialectTests {
         let storage = fixture.storage
         let information = try storage.information()
         #expect(information.kind == "ZEO server, protocol Z\(generation.rawValue)")
-        #expect(information.details.contains { $0.name == "release" } == (generation < .v5))
+        // It says what it is, whatever it speaks.
+        let software = information.details.filter { $0.name == "server" }.map(\.value)
+        #expect(software.count == 1 && software.first?.hasPrefix("zeoserver ") == true, "\(software)")
+        #expect(!information.details.contains { $0.name == "release" })
         #expect(information.details.contains { $0.name == "open versions" } == false)
     }
 

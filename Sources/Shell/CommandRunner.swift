@@ -179,6 +179,7 @@ final class CommandRunner {
             if code == .interrupted || code == .terminated { hasFailed = true }
             return code
         }
+        session.noteAnswer()
         return conclusion.failures.last?.exitCode ?? (conclusion.isNegative ? .negative : .done)
     }
 

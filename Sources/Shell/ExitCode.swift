@@ -19,6 +19,8 @@ public enum ExitCode: Int32, Sendable {
     case environment = 8
     /// `--single NAME`: another run of that name is under way, and this one did nothing.
     case alreadyRunning = 9
+    /// Answered from a cache, as of its last contact with the server: the server is away.
+    case away = 10
     case interrupted = 130
     case terminated = 143
 }

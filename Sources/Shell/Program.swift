@@ -142,7 +142,7 @@ private struct Run {
                     } else {
                         try session.aim(at: parsed.address, parsed.connection)
                     }
-                    return try runner.run(parsed.command, parsed.output)
+                    return session.exitCode(try runner.run(parsed.command, parsed.output))
                 }
             }
         } catch {

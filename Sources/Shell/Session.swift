@@ -56,8 +56,12 @@ public final class Session {
     /// What commands read: everything up to this transaction.
     /// With edits staged, the snapshot as they leave it.
     public var at: TransactionID { past ?? openWorkspace?.stagedView ?? snapshot }
-    /// The user has been told that the server is away.
-    var isKnownToBeAway = false
+    /// What the user has been told of the server.
+    var serverRemarks = ServerRemarks()
+    /// The snapshot is what a cache knew while the server was away.
+    private var isSnapshotOfCache = false
+    /// A command was answered from a cache.
+    private(set) var wasAway = false
     /// What others have committed since the snapshot, oldest first.
     public private(set) var news: [Invalidation] = []
 
@@ -224,13 +228,12 @@ extension Session {
             storage.close()
             throw error
         }
-        if mode != .interactive, !settings.isQuiet, let remark = ServerRemarks.ofNew(storage) {
-            Diagnostics.note(remark, format: settings.format ?? .plain)
-        }
         opened?.close()
         opened = storage
         (self.address, openingOptions) = (address, options)
+        serverRemarks = ServerRemarks()
         snapshot = last
+        isSnapshotOfCache = absence != nil
         news = []
         openWorkspace = nil
     }
@@ -286,11 +289,15 @@ extension Session {
     /// Makes `tid` the snapshot: after a refresh, after a commit of our own. Staged edits stay, on top of it.
     func move(to tid: TransactionID) throws {
         snapshot = tid
+        isSnapshotOfCache = absence != nil
         news = []
         past = nil
         if !(openWorkspace?.hasStagedChanges ?? false) { transaction.conflicts = [:] }
         try openWorkspace?.move(to: tid)
     }
+
+    /// Takes note of where the answer to a command came from.
+    func noteAnswer() { wasAway = wasAway || isSnapshotOfCache || absence != nil }
 
     /// Whether the storage can be asked right now; false while a connection is lost.
     public var isConnected: Bool { (opened as? any RemoteStorage)?.isConnected ?? (opened != nil) }

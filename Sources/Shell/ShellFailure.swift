@@ -204,8 +204,8 @@ extension ShellFailure {
         case .away(let address, let since, let why):
             self.init(
                 "away", .connection, at: address,
-                "not in the cache; the server is away since \(TimeText.short(since, .system)) (\(why))",
-                advice: "try again when it is back; the prompt tells")
+                "not in the cache, and the server is away, as was noticed \(TimeText.short(since, .system)) (\(why))",
+                advice: "try again when it is back")
         case .protocolError(let address, let what):
             self.init(
                 "protocol-error", .connection, at: address, "protocol error: \(what)",

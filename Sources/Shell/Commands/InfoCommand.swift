@@ -24,10 +24,13 @@ struct InfoCommand: ShellCommand {
         if let count = information.objectCount { fields.append(Field("objects", .integer(count))) }
         if let size = information.size { fields.append(Field("size", .size(size))) }
         if let generation = information.generation { fields.append(Field("python", .integer(generation.rawValue))) }
-        fields.append(Field("last_tid", title: "last tid", .tid(last)))
-        fields.append(Field("last_time", title: "last commit", last == .none ? .none : .time(last)))
-        if let absence = session.absence {
-            fields.append(Field("away_since", title: "away since", .time(absence.since)))
+        let absence = session.absence
+        // Of a server that is away: the last one that the cache knows, however many there were since.
+        let ofCache = absence == nil ? "" : " known"
+        fields.append(Field("last_tid", title: "last tid" + ofCache, .tid(last)))
+        fields.append(Field("last_time", title: "last commit" + ofCache, last == .none ? .none : .time(last)))
+        if let absence {
+            fields.append(Field("away_noticed", title: "away, noticed", .time(absence.since)))
             fields.append(Field("away_why", title: "why", .text(absence.why)))
         } else if let latest = try TransactionText.latest(storage) {
             fields.append(Field("last_user", title: "by", TransactionText.cell(latest.user)))

@@ -139,7 +139,7 @@ enum HelpTopic: String, CaseIterable {
 
         Exit codes: 0 done · 1 done, and the answer is no · 2 wrong usage · 3 a script stopped at an error
           4 cannot connect · 5 refused · 6 conflict · 7 the data is damaged or missing · 8 file, disk or system
-          9 another run of this --single NAME is under way
+          9 another run of this --single NAME is under way · 10 answered from the cache: the server is away
           130 interrupted · 143 terminated
         """
 }

@@ -9,7 +9,6 @@ final class REPL {
     private let editor: any LineEditor
     private let style: Style
     private let isUTF8: Bool
-    private var serverRemarks = ServerRemarks()
 
     init(session: Session, runner: CommandRunner, signals: Signals?, editor: any LineEditor, isUTF8: Bool) {
         self.session = session
@@ -94,7 +93,6 @@ final class REPL {
     private func nextLine() throws(LineEditingError) -> String? {
         runner.tellRemarks()
         lookForNews()
-        if let remark = serverRemarks.remark(session) { Diagnostics.write(remark + "\n") }
         if let remark = session.ageOfEdits() { Diagnostics.write(remark + "\n") }
         signals?.clear()
         var prompt = Prompt(session, isUTF8: isUTF8).text(style)
@@ -164,12 +162,13 @@ struct ScriptRunner {
     /// The end of all lines. Edits that are still staged are forgotten, and that is an error: a missing `commit` would
     /// otherwise go unnoticed.
     func ended(_ code: ExitCode) -> ExitCode {
+        let code = session.exitCode(code)
         let wasTried = session.transaction.triedLineCount == session.transaction.lines.count
         let count = session.forgetEdits()
         // Whoever tried them last, and wrote nothing, wanted no more.
         guard count > 0, !wasTried else { return code }
         let what = "\(counted(count, "staged object")) forgotten: nothing was committed"
-        guard !runner.hasFailed, code == .done || code == .negative else {
+        guard !runner.hasFailed, code == .done || code == .negative || code == .away else {
             Diagnostics.write("zeoshell: \(what)\n")
             return code
         }

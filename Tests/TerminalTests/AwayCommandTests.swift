@@ -1,0 +1,96 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What a job gets from a server that is away, and from one that took another's place.
+@Suite("Commands, when a server is away", .serialized)
+struct AwayCommandTests {
+    private let folder: URL
+
+    init() throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "away-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
+
+    private func serve(_ name: String = "a", options: String = "") throws -> ZEOServerProcess {
+        let copy = folder.appending(path: "\(name).fs")
+        try FileManager.default.copyItem(atPath: SampleData.path("fs/zope5.fs"), toPath: copy.path)
+        return try ZEOServerProcess(
+            storages: "<filestorage 1>\n  path \(copy.path)\n</filestorage>", options: options)
+    }
+
+    private func run(_ arguments: [String], input: String = "") throws -> BuiltProgram.Outcome {
+        try BuiltProgram.zeoshell.run(arguments, input: input)
+    }
+
+    @Test("an answer from a cache has an exit code of its own; what needs the server fails; top has nothing to show")
+    func exitCodes() throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let server = try serve()
+        let place = ["zeo://127.0.0.1:\(server.port)", "--cache", folder.appending(path: "c.zec").path]
+        let before = try run(["ls", place[0], "/site", place[1], place[2]])
+        #expect(before.status == 0 && !before.output.isEmpty, "\(before.errors)")
+        server.kill()
+        let after = try run(["ls", place[0], "/site", place[1], place[2]])
+        #expect(after.output == before.output)
+        #expect(after.status == 10)
+        #expect(after.errors.contains("the server is away, as was noticed "), "\(after.errors)")
+        #expect(after.errors.contains("shown as of the last commit known, "), "\(after.errors)")
+        let script = try run(["connect"] + place + ["-c", "ls /site", "-c", "pwd"])
+        #expect(script.status == 10)
+        #expect(try run(["find", place[0], "/site", place[1], place[2]]).status == 4)
+        for words in [["--once"], ["-n", "2", "-i", "0.1"], []] {
+            let top = try run(["top"] + place + words)
+            #expect(top.status == 4 && top.output.isEmpty, "\(top.output)")
+            #expect(top.errors.contains("connection refused"), "\(top.errors)")
+        }
+        try server.start()
+        let back = try run(["ls", place[0], "/site", place[1], place[2]])
+        #expect(back.status == 0 && back.errors.isEmpty, "\(back.errors)")
+    }
+
+    @Test("top says that the server has gone, and that it has come back")
+    func top() throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let server = try serve()
+        let program = try RunningProgram(
+            .zeoshell, ["top", "127.0.0.1:\(server.port)", "-i", "0.2", "-o", "jsonl", "--timeout", "60"])
+        _ = try program.line()
+        server.kill()
+        while try !program.line().contains("connection") {}
+        try server.start()
+        while try program.line().contains("connection") {}
+        program.signal(SIGINT)
+        #expect(try program.end() == 130)
+        #expect(program.errorText.contains("top: warning: the server cannot be asked: "), "\(program.errorText)")
+        #expect(program.errorText.contains("the server can be asked again"), "\(program.errorText)")
+    }
+
+    @Test("what top loads to know the paths is not counted as the server's load")
+    func ownLoads() throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let server = try serve()
+        let top = try run(["top", "127.0.0.1:\(server.port)", "-n", "3", "-i", "0.2", "--fields", "by,loads"])
+        #expect(top.output == "total\t0\ntotal\t0\ntotal\t0\n")
+        let figures = try run(["server", "127.0.0.1:\(server.port)", "--fields", "loads", "-o", "plain"])
+        #expect(figures.output != "loads\t0\n", "there was something to be left out")
+    }
+
+    @Test("a script is told which server took the place of which, and whether it lets us write")
+    func failover() throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (a, b) = (try serve("a", options: "  read-only true"), try serve("b"))
+        let addresses = "127.0.0.1:\(a.port),127.0.0.1:\(b.port)"
+        let script = ["ls /site", "!kill -9 \(b.processID)", "refresh", "pwd", "pwd"]
+        let outcome = try run(
+            ["connect", addresses, "--rw", "--read-only-fallback"] + script.flatMap { ["-c", $0] })
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let (first, second) = ("127.0.0.1:\(a.port)", "127.0.0.1:\(b.port)")
+        let lines = outcome.errors.split(separator: "\n").filter { $0.contains("place of") }
+        #expect(
+            lines == [
+                "\(first) has taken the place of \(second); \(first) lets nobody write: read-only until a server that "
+                    + "does is found; 'refresh' looks at its newest state"
+            ], "\(outcome.errors)")
+    }
+}

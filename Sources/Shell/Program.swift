@@ -75,7 +75,7 @@ private struct Run {
                 if let editing = command as? any EditingCommand.Type { return oneShotEdit(editing, [first] + words) }
                 return oneShot(command, [first] + words)
             }
-            return isAddress(first) ? connect(arguments) : tell(Self.unknown(first), command: nil)
+            return isAddress(first) ? connect(arguments) : tell(unknown(first), command: nil)
         }
     }
 
@@ -87,10 +87,12 @@ private struct Run {
         return true
     }
 
-    private static func unknown(_ word: String) -> ShellFailure {
-        let failure = Suggestions.unknown(word, word)
+    private func unknown(_ word: String) -> ShellFailure {
+        let services = try? Services(environment)
+        let isNearService = !Suggestions.nearest(word, among: services?.names ?? []).isEmpty
         return ShellFailure.usage(
-            "'\(word)' is neither a command nor an address", advice: failure.advice)
+            "'\(word)' is neither a command, a service nor an address",
+            advice: isNearService ? services?.advice(for: word) : Suggestions.unknown(word, word).advice)
     }
 
     private func write(_ text: String) -> ExitCode {

@@ -20,6 +20,13 @@ struct NamedDatabase {
         address.storageName ?? layers.lazy.compactMap { $0.text("storage") }.first
     }
 
+    /// The address with the storage that is meant.
+    fileprivate var known: StorageAddress {
+        var known = address
+        known.storageName = storage
+        return known
+    }
+
     /// A server, as far as the text tells.
     var isServer: Bool {
         if case .backup = address.location { return false }
@@ -59,28 +66,48 @@ struct NamedDatabases {
     /// - Throws: `ShellFailure`, or `AddressError` when it is nothing of all that.
     func find(_ text: String) throws -> NamedDatabase {
         guard let service = services.service(named: text) else {
-            var found = try place(text)
-            var known = found.address
-            known.storageName = found.storage
-            found.service = services.service(at: known, environment)
+            var found = try unnamed(text)
+            found.service = services.service(at: found.known, environment)
             return found
         }
         do {
             var found = try place(service.address)
-            found.service = service
             found.isNamed = true
             found.layers.insert(service.settings, at: 0)
+            found.service = services.service(at: found.known, named: service, environment)
             return found
         } catch {
             throw ShellFailure(error, at: text)
         }
     }
 
+    /// What is no service's name; who mistyped one is told of those there are.
+    private func unnamed(_ text: String) throws -> NamedDatabase {
+        do {
+            return try place(text)
+        } catch var error as AddressError {
+            // Of the form of a name, and no file.
+            let isName = error.text == text && !text.contains { ":/,.[".contains($0) }
+            guard isName, let advice = services.advice(for: text) else { throw error }
+            error.problem += " nor a service"
+            error.advice = "\(advice); \(error.advice)"
+            throw error
+        }
+    }
+
     /// What is no service's name.
-    func place(_ text: String, depth: Int = 0) throws -> NamedDatabase {
+    /// - Parameter waits: for a configuration that comes out of a pipe.
+    func place(_ text: String, depth: Int = 0, waits: Bool = true) throws -> NamedDatabase {
         let environment = environment
         if let configuration = try ConfigurationAddress(parsing: text) {
-            let (_, storage) = try configuration.resolved { environment[$0] }
+            let storage: ConfiguredStorage
+            do {
+                (_, storage) = try configuration.resolved(
+                    isInterrupted: { !waits || Signals.wasInterrupted }, variable: { environment[$0] })
+            } catch {
+                if Signals.wasInterrupted { throw StorageError.interrupted }
+                throw error
+            }
             var found = NamedDatabase(address: try storage.address())
             found.layers = [try SettingsLayer(storage.settings)]
             (found.readOnlyAt, found.remarks) = (storage.readOnlyAt, storage.remarks)
@@ -88,7 +115,7 @@ struct NamedDatabases {
         }
         if let base = try DemoAddress(parsing: text)?.base {
             guard depth < 10 else { throw ShellFailure.usage("demo:(…) lies around itself too often") }
-            var found = try place(base, depth: depth + 1)
+            var found = try place(base, depth: depth + 1, waits: waits)
             var overlay = SettingsLayer()
             overlay.set("overlay", "yes", origin: "demo:")
             found.layers.insert(overlay, at: 0)

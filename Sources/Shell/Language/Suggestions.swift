@@ -97,6 +97,18 @@ enum Suggestions {
         return found.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(3).map(\.name)
     }
 
+    /// At most three of these names that a mistyped one may have been meant to be, the nearest first.
+    static func nearest(_ name: String, among names: some Sequence<String>) -> [String] {
+        // No name is that long, nor near to anything that is.
+        guard name.count <= 60 else { return [] }
+        let typed = Array(name.lowercased())
+        let allowed = max(1, typed.count / 3)
+        return names.map { (distance: distance(typed, Array($0.lowercased())), name: $0) }
+            .map { typed.count > 1 && $0.name.lowercased().hasPrefix(name.lowercased()) ? (0, $0.name) : $0 }
+            .filter { $0.0 <= allowed }
+            .sorted { ($0.0, $0.1) < ($1.0, $1.1) }.prefix(3).map(\.1)
+    }
+
     /// Insertions, deletions, replacements and swaps of neighbours that make one of the other.
     static func distance(_ left: [Character], _ right: [Character]) -> Int {
         var beforeLast: [Int] = []

@@ -78,8 +78,23 @@ struct ServiceReader {
 
     /// A path in it is meant as all paths in this file are.
     private func address(_ text: String) -> String {
+        for scheme in ["zconfig://", "zconfig:", "file://", "file:"] where text.hasPrefix(scheme) {
+            return scheme + path(String(text.dropFirst(scheme.count)), isEncoded: true)
+        }
+        if text.hasPrefix("repozo:") { return "repozo:" + path(String(text.dropFirst(7)), isEncoded: false) }
+        if text.hasPrefix("demo:(") { return "demo:(" + address(String(text.dropFirst(6))) }
         if text.hasPrefix("~/") { return file.path(text, environment) }
         let isPath = text.contains("/") && !text.contains(":") && !text.contains(",")
         return isPath || (text.hasSuffix(".fs") && !text.contains(":")) ? file.path(text, environment) : text
+    }
+
+    /// - Parameter isEncoded: in the path `%41` is an `A`, and a `?` or a `#` ends it.
+    private func path(_ text: String, isEncoded: Bool) -> String {
+        guard let first = text.first, first != "/", first != "~" || text.hasPrefix("~/") else { return text }
+        let rest = first == "~" ? String(text.dropFirst(2)) : text
+        let directory = file.path(first == "~" ? "~/" : "", environment)
+        guard isEncoded else { return directory + rest }
+        let encoded = directory.map { ["%": "%25", "?": "%3F", "#": "%23"][$0] ?? String($0) }
+        return encoded.joined() + rest
     }
 }

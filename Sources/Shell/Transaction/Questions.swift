@@ -66,21 +66,26 @@ struct Confirmation {
     func requireForDatabase(_ question: String, _ choices: CommitChoices, more: (() throws -> Void)? = nil) throws {
         // An overlay's commits go nowhere.
         let isProduction = session.service?.isProduction == true && session.writingMode != .overlay
+        let rule = session.service?.productionRule
+        let database = rule?.name ?? session.databaseName
         if let name = choices.confirmedName {
-            guard name == session.databaseName || name == session.address?.description else {
+            guard name == database || name == session.address?.description else {
                 throw ShellFailure(
-                    "wrong-database", .refused, at: session.databaseName, "this is not '\(name)'",
-                    advice: "--yes-on takes the name of the database that is open")
+                    "wrong-database", .refused, at: session.databaseName,
+                    rule.map { "[\($0.name)], a service of the same database, says env = production" }
+                        ?? "this is not '\(name)'",
+                    advice: rule.map { "--yes-on \($0.name)" }
+                        ?? "--yes-on takes the name of the database that is open")
             }
             return
         }
         if choices.isConfirmed, !isProduction { return }
-        let flag = isProduction ? "--yes-on \(session.databaseName)" : "-y"
+        let flag = isProduction ? "--yes-on \(database)" : "-y"
         guard let questions = session.questions else { throw Self.missing(question, flag) }
         session.progress.clear()
         let hint =
             isProduction
-            ? " This is production: type its name, \(session.databaseName), or no"
+            ? " This is production\(rule.map { " by \($0.place)" } ?? ""): type its name, \(database), or no"
             : more == nil ? " [y/N]" : " [y/N/diff]"
         while true {
             let answer = try questions.answer(TerminalText.escaped(question + hint))
@@ -88,7 +93,7 @@ struct Confirmation {
                 try more()
                 continue
             }
-            guard isProduction ? answer == session.databaseName : Self.isYes(answer) else { throw Self.refused }
+            guard isProduction ? answer == database : Self.isYes(answer) else { throw Self.refused }
             return
         }
     }

@@ -60,7 +60,7 @@ struct ConnectionOptions: ParsableArguments {
     @Option(name: .customLong("storage"), help: ArgumentHelp("Which of the server's storages (1).", valueName: "name"))
     var storageName: String?
 
-    @Option(help: ArgumentHelp("How long to wait for a server (10).", valueName: "seconds"))
+    @Option(help: ArgumentHelp("How long to wait for a server (10; 5 for its greeting).", valueName: "seconds"))
     var timeout: Double?
 
     @Option(

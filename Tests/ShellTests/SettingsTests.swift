@@ -136,6 +136,34 @@ struct SettingsTests {
         #expect(services.service(named: "c")?.address == "db1:1")
     }
 
+    @Test(
+        "an address with a scheme has its path relative to the services file, too",
+        arguments: [
+            ("zconfig:etc/zope.conf#main", "zconfig:DIRetc/zope.conf#main"),
+            ("zconfig:/zope.conf", "zconfig:/zope.conf"),
+            ("zconfig:~/zope.conf", "zconfig:HOME/zope.conf"), ("zconfig:~joe/zope.conf", "zconfig:~joe/zope.conf"),
+            ("file:Data.fs", "file:DIRData.fs"), ("file:///Data.fs", "file:///Data.fs"),
+            ("repozo:backups@yesterday", "repozo:DIRbackups@yesterday"),
+            ("demo:(zconfig:zope.conf)/(memory://)", "demo:(zconfig:DIRzope.conf)/(memory://)"),
+            ("zeo://db1:1?storage=main", "zeo://db1:1?storage=main"),
+        ])
+    func schemes(text: String, expected: String) throws {
+        try home.write("services", "[a]\naddress = \(text)\n")
+        let whole = expected.replacing("DIR", with: home.path("") + "/").replacing("HOME", with: home.url.path)
+        #expect(try Services(home.environment).service(named: "a")?.address == whole)
+    }
+
+    @Test("a directory with characters that mean something in an address is written so that they mean nothing")
+    func encodedDirectory() throws {
+        let odd = home.url.appending(path: "50% #1?").path
+        try FileManager.default.createDirectory(atPath: odd, withIntermediateDirectories: true)
+        try "<zodb>\n<filestorage>\npath /a.fs\n</filestorage>\n</zodb>\n".write(
+            toFile: odd + "/zope.conf", atomically: true, encoding: .utf8)
+        try "[a]\naddress = zconfig:zope.conf\n".write(toFile: odd + "/services", atomically: true, encoding: .utf8)
+        home.variables["ZEOSHELL_SERVICES"] = odd + "/services"
+        #expect(try NamedDatabases(home.environment).find("a").address == StorageAddress(.file("/a.fs")))
+    }
+
     @Test("no home, no files: nothing is set, and nothing is wrong")
     func homeless() throws {
         let settings = try EffectiveSettings(Environment { _ in nil }, systemFile: home.systemFile)
@@ -172,6 +200,53 @@ struct SettingsTests {
         try FileManager.default.removeItem(atPath: home.path("config"))
         try FileManager.default.createDirectory(atPath: home.path("config"), withIntermediateDirectories: true)
         #expect(failure { _ = try home.settings() }?.exitCode == .environment)
+    }
+
+    @Test("a pipe or a device in the place of a file of ours is told of, and not waited for; /dev/null is an empty one")
+    func noFiles() throws {
+        try #require(mkfifo(home.path("config"), 0o600) == 0)
+        let failure = try #require(failure { _ = try home.settings() })
+        #expect(failure.exitCode == .environment)
+        #expect(failure.place == home.path("config") && failure.what.contains("found a pipe"))
+        unlink(home.path("config"))
+        home.variables["ZEOSHELL_SERVICES"] = "/dev/zero"
+        #expect(self.failure { _ = try Services(home.environment) }?.what.contains("found a device") == true)
+        home.variables["ZEOSHELL_SERVICES"] = "/dev/null"
+        #expect(try Services(home.environment).names.isEmpty)
+    }
+
+    @Test("variables that are meant for this program and set nothing are told of, with what they may have meant")
+    func unknownVariables() {
+        let names = [
+            "ZEOSHELL_TIMOUT", "ZEOSHELL_TIMEOUT", "ZEOSHELL_VAR_x", "ZEOSHELL_PAGER", "ZEOSHELL_WHATEVER", "PATH",
+        ]
+        let environment = Environment(names: { names }, { _ in "1" })
+        let told = ProgramVariables.unknown(environment)
+        #expect(told.count == 2)
+        #expect(told.first?.contains("ZEOSHELL_TIMOUT") == true && told.first?.contains("ZEOSHELL_TIMEOUT ?") == true)
+        #expect(told.last?.contains("ZEOSHELL_WHATEVER") == true)
+        #expect(Environment.process.names.contains("PATH"))
+    }
+
+    @Test("what is told is what will be used")
+    func used() throws {
+        try home.write(
+            "services",
+            "[a]\naddress = db1:1\ncert = /c.pem\n[b]\naddress = db2:1\nreadonly = always\n"
+                + "[c]\naddress = db3:1\ntls = yes\n")
+        home.variables["ZEOSHELL_RW"] = "yes"
+        func used(_ name: String, _ target: String) throws -> String? {
+            let destination = try NamedDatabases(home.environment).find(target)
+            let setting = try #require(Setting.named(name))
+            return try home.settings([], target).used(setting, for: destination).map {
+                "\($0.text) of \($0.origin)".replacing(home.url.path, with: "~")
+            }
+        }
+        #expect(try used("tls", "a") == "yes of cert, ~/config/zeoshell/services:3")
+        #expect(try used("tls", "b") == nil)
+        #expect(try used("tls", "c") == "yes of ~/config/zeoshell/services:9")
+        #expect(try used("rw", "a") == "yes of environment ZEOSHELL_RW")
+        #expect(try used("rw", "b") == "no of ~/config/zeoshell/services:4")
     }
 
     @Test("a variable that is wrong is told by its name; a secret never")
@@ -229,6 +304,92 @@ struct SettingsTests {
         #expect(try home.told("username", [], "zconfig:\(conf)") == "zope of ~/config/zeoshell/zope.conf:5")
         let address = try StorageAddress(parsing: "zeo://db1:8100?storage=main")
         #expect(Services.isProduction(at: address, home.environment))
+    }
+
+    @Test("of several services of one database the strictest rules hold, by whatever name, and it is told whose")
+    func severalServices() throws {
+        let path = try home.write(
+            "services",
+            """
+            [archive]
+            address = db1:8800
+            readonly = always
+            [dev]
+            address = zeo://DB1:8800
+            readonly = never
+            [far]
+            address = db1:8800
+            ssh = ops@far
+            [other]
+            address = db1:8800
+            storage = other
+            [prod]
+            address = db1:8800,db2:8800
+            env = production
+
+            """)
+        let dev = try NamedDatabases(home.environment).find("dev")
+        #expect(dev.service?.name == "dev" && dev.service?.isProduction == true && !dev.mayWrite)
+        #expect(dev.service?.productionRule?.name == "prod")
+        let failure = try #require(failure { try dev.requireWritable() })
+        #expect(failure.what == "[archive], a service of the same database, says readonly = always")
+        #expect(failure.advice?.contains("\(path):1") == true)
+        let prod = try NamedDatabases(home.environment).find("prod")
+        #expect(prod.service?.productionRule == nil && prod.service?.readOnlyRule?.name == "archive")
+        // Through a tunnel it is another machine's, and another storage is another database.
+        for name in ["far", "other"] {
+            let found = try NamedDatabases(home.environment).find(name)
+            #expect(found.mayWrite && found.service?.isProduction == false, "\(name)")
+        }
+    }
+
+    @Test("what is wrong with another service does not matter; its configuration is read only where it has rules")
+    func otherServices() throws {
+        let pipe = home.path("pipe.conf")
+        try #require(mkfifo(pipe, 0o600) == 0)
+        try home.write("wrong.conf", "<zodb>\n")
+        let conf = try home.write(
+            "zope.conf", "<zodb>\n<zeoclient>\nserver db1:8100\n</zeoclient>\n</zodb>\n")
+        try home.write(
+            "services",
+            """
+            [hanging]
+            address = zconfig:pipe.conf
+            env = production
+            [gone]
+            address = zconfig:gone.conf
+            readonly = always
+            [wrong]
+            address = zconfig:wrong.conf
+            readonly = always
+            [strict]
+            address = zconfig:zope.conf
+            readonly = always
+            [plain]
+            address = db1:8100
+            """)
+        for text in ["plain", "db1:8100", "zconfig:\(conf)"] {
+            let found = try NamedDatabases(home.environment).find(text)
+            #expect(found.service?.readOnlyRule?.name ?? found.service?.name == "strict", "\(text)")
+            #expect(!found.mayWrite, "\(text)")
+        }
+        #expect(failure { _ = try NamedDatabases(home.environment).find("gone") }?.what.contains("cannot read") == true)
+    }
+
+    @Test("a service that is mistyped is told with its name, and where services are defined")
+    func mistyped() throws {
+        let path = try home.write("services", "[production]\naddress = db1:1\n[staging]\naddress = db2:1\n")
+        func advice(_ text: String) throws -> String {
+            try #require(failure { _ = try NamedDatabases(home.environment).find(text) }?.advice)
+        }
+        #expect(try advice("prodution").hasPrefix("did you mean production ?"))
+        #expect(try advice("prod").hasPrefix("did you mean production ?"))
+        #expect(try advice("prodution").contains(path))
+        #expect(try advice("db9").contains("'services' lists"))
+        #expect(try advice("db9").contains("db9:8800"))
+        #expect(try !advice("db9:x").contains("services"))
+        try home.write("services", "")
+        #expect(try advice("production").hasPrefix("for a server add its port, as in production:8800"))
     }
 
     @Test("a demo address is an overlay over what it lies around")

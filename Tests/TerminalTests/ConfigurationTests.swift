@@ -82,6 +82,75 @@ struct ConfigurationTests {
         }
     }
 
+    @Test("-C takes a pipe of the system's shell, and a pipe that nobody writes to ends it with a word")
+    func pipe() throws {
+        try with(["zope.conf": Self.zopeConf()]) { home throws in
+            let line = "'\(BuiltProgram.zeoshell.url.path)' get -C"
+            func run(_ rest: String) throws -> BuiltProgram.Outcome {
+                try BuiltProgram(url: URL(filePath: "/bin/bash")).run(
+                    ["-c", "\(line) \(rest)"], environment: ["HOME": home.url.path])
+            }
+            let piped = try run("<(cat '\(home.path("zope.conf"))') /site/.title")
+            #expect(piped.output == "The Site\n", "\(piped.errors)")
+            try #require(mkfifo(home.path("pipe"), 0o600) == 0)
+            let lonely = try run("'\(home.path("pipe"))' /site/.title")
+            #expect(lonely.status == 2)
+            #expect(lonely.errors.contains("nobody writes to it"), "\(lonely.errors)")
+        }
+    }
+
+    @Test("Ctrl-C and SIGTERM end the waiting for a pipe", arguments: zip([SIGINT, SIGTERM], [Int32(130), 143]))
+    func interrupted(signal: Int32, status: Int32) throws {
+        try with([:]) { home throws in
+            try #require(mkfifo(home.path("pipe"), 0o600) == 0)
+            // A writer that says nothing: opened for both, for there is no reader yet.
+            let writer = open(home.path("pipe"), O_RDWR | O_CLOEXEC)
+            defer { close(writer) }
+            let program = try RunningProgram(
+                .zeoshell, ["get", "-C", home.path("pipe"), "/"], environment: ["HOME": home.url.path])
+            usleep(1_000_000)
+            program.signal(signal)
+            #expect(try program.end() == status)
+            #expect(program.errorText.contains("interrupted"), "\(program.errorText)")
+        }
+    }
+
+    @Test("config tells the rules of a service, and a mistyped variable is told of")
+    func rules() throws {
+        let services =
+            "[prod]\naddress = db1:8800\nenv = production\nreadonly = always\ninit = cd /site\ncert = c.pem\n"
+        try with(["services": services]) { home throws in
+            let outcome = try home.run(
+                ["config", "--show-origin", "prod"], environment: ["ZEOSHELL_TIMOUT": "3", "ZEOSHELL_RW": "yes"])
+            let file = home.path("services")
+            for line in [
+                "env\tproduction\t\(file):1", "readonly\talways\t\(file):1", "init\tcd /site\t\(file):5",
+                "tls\tyes\tcert, \(file):6", "rw\tno\t\(file):1", "timeout\t10, its greeting 5\tdefault",
+            ] {
+                #expect(outcome.output.contains(line + "\n"), "\(line): \(outcome.output)")
+            }
+            #expect(outcome.errors.contains("ZEOSHELL_TIMOUT") && outcome.errors.contains("ZEOSHELL_TIMEOUT"))
+            let other = try home.run(["config", "prd"])
+            #expect(other.status == 2 && other.errors.contains("did you mean prod ?"), "\(other.errors)")
+            let first = try home.run(["prdo"])
+            #expect(first.status == 2 && first.errors.contains("did you mean prod ?"), "\(first.errors)")
+        }
+    }
+
+    @Test("an option that is mistyped is told with one that is near, or with none")
+    func guesses() throws {
+        try with([:]) { home throws in
+            for (option, told) in [
+                ("--tiemout=3", "Did you mean '--timeout'?"), ("--jsom", "Did you mean '-o json'?"),
+                ("--read-only", "'--read-only': without --rw nothing is written"), ("--qqqqqq", "'--qqqqqq' (see"),
+            ] {
+                let outcome = try home.run(["ls", Self.file, option])
+                #expect(outcome.status == 2)
+                #expect(outcome.errors.contains(told), "\(outcome.errors)")
+            }
+        }
+    }
+
     @Test("an edit by -C is described without the file, as any other is")
     func edit() throws {
         try with([:]) { home throws in

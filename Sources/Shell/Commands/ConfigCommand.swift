@@ -35,14 +35,13 @@ struct ConfigCommand: ShellCommand {
             destination = try named.map { try NamedDatabases(session.environment).find($0) }
             settings = try EffectiveSettings(session.environment, words: session.typedWords, destination: destination)
         }
-        var rows: [[Cell]] = []
-        if let destination {
-            rows.append(row("address", destination.address.description, named ?? session.setUp?.text ?? ""))
-            if let place = destination.readOnlyAt { rows.append(row("read-only", "always", place)) }
-        }
-        let remarks = destination?.remarks ?? []
+        var rows = places(session.environment)
+        if let destination { rows += about(destination, named ?? session.setUp?.text ?? "") }
         for setting in Setting.all {
-            let value = settings.value(setting)
+            let isUsed = setting.use != .server || destination?.isServer ?? true
+            guard isUsed || settings.layers[0][setting] != nil else { continue }
+            if let companion = setting.companion, settings.text(companion) == nil { continue }
+            let value = settings.used(setting, for: destination)
             guard setting.kind != .secret || value != nil else { continue }
             let shown = setting.kind == .secret ? "(set, not shown)" : value?.text ?? setting.standard
             rows.append(row(setting.name, shown, value?.origin ?? "default"))
@@ -50,7 +49,33 @@ struct ConfigCommand: ShellCommand {
         var columns = [Report.Column("name"), Report.Column("value", isFlexible: true)]
         if showsOrigin { columns.append(Report.Column("origin", tone: .dim, isFlexible: true)) }
         let table = Report.Table(columns, ArrayCursor(rows))
+        let remarks = destination?.remarks ?? []
         return Report(.table(table)) { Report.Conclusion(messages: remarks.map { Report.Message($0) }) }
+    }
+
+    /// What the environment alone can say.
+    private func places(_ environment: Environment) -> [[Cell]] {
+        let variables = [
+            ("services", "ZEOSHELL_SERVICES"), ("completion-time", "ZEOSHELL_COMPLETION_TIME"),
+            ("pager", environment["ZEOSHELL_PAGER"] == nil ? "PAGER" : "ZEOSHELL_PAGER"),
+        ]
+        return variables.compactMap { name, variable in
+            environment[variable].map { row(name, $0, "environment \(variable)") }
+        }
+    }
+
+    /// What is said of a database that no option could say.
+    private func about(_ destination: NamedDatabase, _ text: String) -> [[Cell]] {
+        var rows = [row("address", destination.address.description, text)]
+        if let place = destination.readOnlyAt { rows.append(row("read-only", "always", place)) }
+        guard let service = destination.service else { return rows }
+        if service.isProduction {
+            rows.append(row("env", "production", service.productionRule?.place ?? service.place))
+        }
+        if service.readOnly != .default {
+            rows.append(row("readonly", service.readOnly.rawValue, service.readOnlyRule?.place ?? service.place))
+        }
+        return rows + service.initLines.map { row("init", $0.text, $0.place) }
     }
 
     private func row(_ name: String, _ value: String, _ origin: String) -> [Cell] {

@@ -22,6 +22,7 @@ extension Session {
         let text = try read(typed)
         // What is no address is told when it is to be opened.
         let destination = try? NamedDatabases(environment).find(text)
+        try interruption.check()
         let settings = try EffectiveSettings(environment, words: typed, destination: destination)
         asked = SetUp(text: text, settings: settings)
         let isServer = destination?.isServer ?? true || settings.layers[0].text("ssh") != nil
@@ -52,7 +53,10 @@ extension Session {
 
     /// Takes what is set for showing answers.
     /// - Throws: `ShellFailure` for a file or a variable that is wrong.
-    func takeSettings() throws { settings.apply(try EffectiveSettings(environment)) }
+    func takeSettings() throws {
+        settings.apply(try EffectiveSettings(environment))
+        for warning in ProgramVariables.unknown(environment) { Diagnostics.write("zeoshell: warning: \(warning)\n") }
+    }
 
     /// What holds for a database.
     struct SetUp {

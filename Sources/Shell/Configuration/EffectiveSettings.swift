@@ -1,3 +1,5 @@
+internal import Storages
+
 /// All that is set, of which the first that says something holds: option, environment, service, the user's
 /// configuration, the system's.
 struct EffectiveSettings: Sendable {
@@ -25,6 +27,22 @@ struct EffectiveSettings: Sendable {
     func value(_ setting: Setting) -> SettingsLayer.Value? {
         for layer in layers { if let value = layer[setting] { return value } }
         return nil
+    }
+
+    /// What will be used: where others turn a switch on, or nothing can be written, that counts.
+    /// - Returns: nil when nobody says anything.
+    func used(_ setting: Setting, for destination: NamedDatabase?) -> SettingsLayer.Value? {
+        let value = value(setting)
+        if setting.name == "rw", value?.text == "yes", let destination, !destination.mayWrite {
+            let rule = destination.service?.readOnlyRule?.place ?? destination.service?.place
+            return .init(text: "no", origin: destination.readOnlyAt ?? rule ?? destination.address.description)
+        }
+        guard value?.text != "yes" else { return value }
+        for name in setting.implied {
+            guard let other = Setting.named(name).flatMap({ self.value($0) }), other.text != "no" else { continue }
+            return .init(text: "yes", origin: "\(name), \(other.origin)")
+        }
+        return value
     }
 
     /// The password of the user that is set; one that a zope.conf has for another user is none of this one's.

@@ -33,6 +33,8 @@ struct Setting: Hashable, Sendable {
     var standard = ""
     /// Without this other setting it means nothing, and its option is an error.
     var companion: String?
+    /// Settings that turn it on by being there.
+    var implied: [String] = []
 
     /// `ZEOSHELL_BLOB_DIR`
     var variable: String { "ZEOSHELL_" + name.uppercased().map { $0 == "-" ? "_" : String($0) }.joined() }
@@ -50,14 +52,16 @@ struct Setting: Hashable, Sendable {
         Setting(name: "overlay", kind: .onOff, use: .connection, standard: "no"),
         Setting(name: "blob-dir", kind: .path, use: .connection),
         Setting(name: "storage", kind: .text, use: .server, standard: "1"),
-        Setting(name: "timeout", kind: .seconds, use: .server, standard: "10"),
+        Setting(name: "timeout", kind: .seconds, use: .server, standard: "10, its greeting 5"),
         Setting(name: "read-only-fallback", kind: .onOff, use: .server, standard: "no"),
         Setting(name: "cache", kind: .path, use: .server, standard: "in memory"),
         Setting(name: "cache-size", kind: .size, use: .server, standard: "20M", companion: "cache"),
         Setting(name: "username", kind: .text, use: .server),
         Setting(name: "password", kind: .secret, use: .server),
         Setting(name: "realm", kind: .text, use: .server, companion: "username"),
-        Setting(name: "tls", kind: .onOff, use: .server, standard: "no"),
+        Setting(
+            name: "tls", kind: .onOff, use: .server, standard: "no",
+            implied: ["cert", "key", "ca", "server-name", "no-check-hostname"]),
         Setting(name: "cert", kind: .path, use: .server),
         Setting(name: "key", kind: .path, use: .server),
         Setting(name: "key-password", kind: .secret, use: .server),

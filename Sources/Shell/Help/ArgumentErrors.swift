@@ -12,7 +12,8 @@ enum ArgumentErrors {
         } catch {
             let text = Command.message(for: error).split(separator: "\n").map(\.trimmed).joined(separator: " ")
             let name = Command._commandName.split(separator: " ").last.map(String.init) ?? Command._commandName
-            throw ShellFailure.usage(negativeValue(text, words) ?? lowercasedFirst(text), advice: "see 'help \(name)'")
+            throw ShellFailure.usage(
+                negativeValue(text, words) ?? lowercasedFirst(betterGuess(text)), advice: "see 'help \(name)'")
         }
     }
 
@@ -25,6 +26,22 @@ enum ArgumentErrors {
             return "\(option) \(value): it takes no negative value"
         }
         return nil
+    }
+
+    /// The parser always knows a word that is meant, however far it is from the one that was typed.
+    private static func betterGuess(_ text: String) -> String {
+        let parts = text.split(separator: "'", omittingEmptySubsequences: false).map(String.init)
+        guard text.hasPrefix("Unknown option '--"), parts.count >= 3 else { return text }
+        let typed = String(parts[1].dropFirst(2))
+        let guess = parts.count >= 5 ? [String(parts[3].drop { $0 == "-" })] : []
+        if !Suggestions.nearest(typed, among: guess).isEmpty { return text }
+        let unknown = "Unknown option '--\(typed)'"
+        let formats = Suggestions.nearest(typed, among: OutputFormat.allCases.map(\.rawValue))
+        if let format = formats.first { return "\(unknown). Did you mean '-o \(format)'?" }
+        if !Suggestions.nearest(typed, among: ["read-only", "readonly"]).isEmpty {
+            return "\(unknown): without --rw nothing is written"
+        }
+        return unknown
     }
 
     private static func lowercasedFirst(_ text: String) -> String {

@@ -7,11 +7,33 @@
 /// The environment's variables: what the main program hands in, and tests make up.
 public struct Environment: Sendable {
     private let lookUp: @Sendable (String) -> String?
+    private let allNames: @Sendable () -> [String]
 
-    public init(_ lookUp: @escaping @Sendable (String) -> String?) { self.lookUp = lookUp }
+    /// - Parameters:
+    ///   - names: those of all variables, as far as they are known.
+    ///   - lookUp: the value of one.
+    public init(
+        names: @escaping @Sendable () -> [String] = { [] }, _ lookUp: @escaping @Sendable (String) -> String?
+    ) {
+        self.lookUp = lookUp
+        allNames = names
+    }
 
     /// That of the process.
-    public static let process = Environment { name in getenv(name).map { String(cString: $0) } }
+    public static let process = Environment(names: processNames) { name in getenv(name).map { String(cString: $0) } }
+
+    @Sendable private static func processNames() -> [String] {
+        var names: [String] = []
+        var entry = environ
+        while let text = entry.pointee {
+            names.append(String(String(cString: text).prefix { $0 != "=" }))
+            entry += 1
+        }
+        return names
+    }
+
+    /// The names of all variables, as far as they are known.
+    var names: [String] { allNames() }
 
     /// A variable's value; nil when unset or empty.
     public subscript(_ name: String) -> String? {

@@ -73,7 +73,18 @@ struct ZopeJudgeTests {
     func zope2() throws {
         let site = try ConfiguredSite()
         let paths = try ["zope-2.7.conf", "plone-4-client.conf", "plone-6.conf", "several.conf"].map(site.file)
+            .map(Self.withoutMachine)
         #expect(try compare(.zope213, paths) == 9)
+    }
+
+    /// A copy without what a machine may lack, or only other releases of Zope 2 know, and which says nothing of databases.
+    private static func withoutMachine(_ path: String) throws -> String {
+        let lines = try String(contentsOfFile: path, encoding: .utf8).split(
+            separator: "\n", omittingEmptySubsequences: false
+        ).filter { !$0.hasPrefix("locale ") && !$0.hasPrefix("zeo-client-name ") }
+        let copy = path + ".judged"
+        try lines.joined(separator: "\n").write(toFile: copy, atomically: true, encoding: .utf8)
+        return copy
     }
 
     @Test(

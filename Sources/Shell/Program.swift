@@ -105,7 +105,8 @@ private struct Run {
     }
 
     private func tell(_ error: any Error, command: String?) -> ExitCode {
-        let failure = ShellFailure(error)
+        var failure = ShellFailure(error)
+        if failure.exitCode == .interrupted, Signals.wasToldToEnd { failure.exitCode = .terminated }
         Diagnostics.write(
             failure.advising(in: .oneShot), command: command, format: CommandRunner.format(in: arguments) ?? .plain)
         return failure.exitCode

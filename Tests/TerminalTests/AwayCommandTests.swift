@@ -76,6 +76,26 @@ struct AwayCommandTests {
         #expect(figures.output != "loads\t0\n", "there was something to be left out")
     }
 
+    @Test(
+        "what is no client cache is said to be none, is left alone, and gets no lock file",
+        arguments: [("missing", 8), ("directory", 8), ("pipe", 8), ("foreign", 5)])
+    func noCache(name: String, status: Int32) throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.appending(path: name).path
+        switch name {
+        case "directory": try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        case "pipe": try #require(mkfifo(path, 0o600) == 0)
+        case "foreign": try "another thing\n".write(toFile: path, atomically: true, encoding: .utf8)
+        default: break
+        }
+        for command in ["stat", "clear"] {
+            let outcome = try run(["cache", command, path])
+            #expect(outcome.status == status && outcome.output.isEmpty)
+            #expect(outcome.errors.contains("(a client cache is a file NAME.zec: "), "\(outcome.errors)")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == (name == "missing" ? [] : [name]))
+    }
+
     @Test("a script is told which server took the place of which, and whether it lets us write")
     func failover() throws {
         defer { try? FileManager.default.removeItem(at: folder) }

@@ -150,14 +150,6 @@ enum Suggestions {
     ]
 }
 
-extension StringProtocol {
-    /// Without white space at either end.
-    var trimmed: String {
-        let start = firstIndex { !$0.isWhitespace } ?? endIndex
-        let end = lastIndex { !$0.isWhitespace }.map { index(after: $0) } ?? start
-        return String(self[start..<end])
-    }
-}
 extension ShellFailure {
     /// With its advice as it is typed where one is.
     func advising(in mode: Session.Mode) -> ShellFailure {
@@ -167,3 +159,11 @@ extension ShellFailure {
     }
 }
 
+extension StringProtocol {
+    /// Without white space at either end.
+    var trimmed: String {
+        let start = firstIndex { !$0.isWhitespace } ?? endIndex
+        let end = lastIndex { !$0.isWhitespace }.map { index(after: $0) } ?? start
+        return String(self[start..<end])
+    }
+}

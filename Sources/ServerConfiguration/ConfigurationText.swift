@@ -10,12 +10,21 @@ enum ConfigurationText {
     /// How long a pipe may be without anybody who writes to it, and how long a writer may say nothing.
     private static let (lonely, silent) = (Duration.seconds(1), Duration.seconds(60))
 
+    /// How long what a named pipe gave is taken for what it would give: long enough for one command, which may read its
+    /// configuration twice. Later somebody else may be meant to write to it, and has not begun.
+    private static let memory = Duration.seconds(3)
+
     /// What pipes gave: they give it once, and who reads a configuration for the second time means the same.
-    private static let known = Mutex<[Pipe: [UInt8]]>([:])
+    private static let known = Mutex<[Pipe: Known]>([:])
 
     private struct Pipe: Hashable {
         let device: UInt64
         let inode: UInt64
+    }
+
+    private struct Known {
+        var bytes: [UInt8]
+        var time: ContinuousClock.Instant
     }
 
     /// - Parameter isInterrupted: asked while a pipe is waited for.
@@ -32,8 +41,12 @@ enum ConfigurationText {
             return try file(descriptor)
         case S_IFIFO:
             let pipe = Pipe(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
-            let bytes = try self.pipe(descriptor, known.withLock { $0[pipe] }, isInterrupted)
-            known.withLock { $0[pipe] = bytes }
+            let isNamed = isNamed(status)
+            var before = known.withLock { $0[pipe] }
+            if isNamed, let time = before?.time, time.duration(to: .now) > memory { before = nil }
+            let bytes = try self.pipe(descriptor, before?.bytes, waits: isNamed, isInterrupted)
+            // What was taken from memory gets no older there by that, and no younger.
+            if bytes != before?.bytes { known.withLock { $0[pipe] = Known(bytes: bytes, time: .now) } }
             return bytes
         case S_IFDIR: throw failure(EISDIR)
         case S_IFCHR where isNull(status): return []
@@ -47,9 +60,21 @@ enum ConfigurationText {
         return bytes
     }
 
-    /// - Parameter before: what it gave the last time; used when it has nothing any more.
+    /// Whether the pipe has a name in a file system, so that anybody may write to it anew; if not, it belongs to the shell that
+    /// made it, and all of those are on one device.
+    private static func isNamed(_ status: stat) -> Bool {
+        var ends: [Int32] = [-1, -1]
+        guard Glibc.pipe(&ends) == 0 else { return true }
+        defer { for end in ends { close(end) } }
+        var own = stat()
+        return fstat(ends[0], &own) != 0 || own.st_dev != status.st_dev
+    }
+
+    /// - Parameters:
+    ///   - before: what it gave the last time; used when it has nothing any more.
+    ///   - waits: first gives somebody a moment to write to it all the same.
     private static func pipe(
-        _ descriptor: Int32, _ before: [UInt8]?, _ isInterrupted: () -> Bool
+        _ descriptor: Int32, _ before: [UInt8]?, waits: Bool, _ isInterrupted: () -> Bool
     ) throws(UnreadableFile) -> [UInt8] {
         var bytes: [UInt8] = []
         var since = ContinuousClock.now
@@ -61,9 +86,10 @@ enum ConfigurationText {
                 continue
             case .nothingLeft:
                 if !bytes.isEmpty { return bytes }
-                if let before { return before }
-                if isHungUp { return [] }
+                if let before, !waits { return before }
+                if isHungUp, before == nil { return [] }
                 guard since.duration(to: .now) < lonely else {
+                    if let before { return before }
                     throw UnreadableFile(why: "it is a pipe, and nobody writes to it")
                 }
             case .nothingYet:

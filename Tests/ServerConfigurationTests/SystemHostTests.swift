@@ -39,6 +39,17 @@ struct SystemHostTests {
         for _ in 1...2 { #expect(read(path) == "<zodb>\n</zodb>\n") }
     }
 
+    @Test("a pipe with a name gives what is written to it the next time, and its first text no more")
+    func named() throws {
+        let folder = try Folder()
+        let path = folder.pipe("conf")
+        for text in ["first", "second"] {
+            let writer = Thread { try? FileHandle(forWritingAtPath: path)?.write(contentsOf: Data(text.utf8)) }
+            writer.start()
+            #expect(read(path) == text)
+        }
+    }
+
     @Test("a pipe that nobody writes to is an error; a writer who is silent is waited for until somebody wants an end")
     func silence() throws {
         let folder = try Folder()

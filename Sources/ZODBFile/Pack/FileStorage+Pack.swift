@@ -105,7 +105,7 @@ struct PackRun {
             source, end: end, to: tid, current: current, last: view.end.last?.tid ?? .none)
         if let reason = packIndex.redundancy {
             var summary = nothingToDo(reason, view)
-            completeEarlier(source, view.end, &summary)
+            try completeEarlier(source, view.end, &summary)
             return .done(summary)
         }
         try watch.begin(.mark, total: packIndex.index.count, share: collectsGarbage ? 0.3 : 0)
@@ -145,7 +145,7 @@ struct PackRun {
             blobs?.giveUp()
             let view = try storage.view()
             var summary = nothingToDo("nothing of it can go", view)
-            completeEarlier(source, view.end, &summary)
+            try completeEarlier(source, view.end, &summary)
             return .done(summary)
         }
         try copier.copyRest(packPosition..<end)
@@ -249,15 +249,19 @@ struct PackRun {
     }
 
     /// Takes away the blobs that a pack has left which was cut off after it had dropped their revisions.
-    private func completeEarlier(_ source: PackSource, _ end: FileEnd, _ summary: inout PackSummary) {
+    /// - Throws: `interrupted` only; what else comes between is a note.
+    private func completeEarlier(
+        _ source: PackSource, _ end: FileEnd, _ summary: inout PackSummary
+    ) throws(StorageError) {
         guard let directory = storage.blobs else { return }
         do throws(StorageError) {
             guard let list = try DroppedBlobs.left(in: directory, calls: storage.calls) else { return }
-            try watch.begin(.blobs, total: 1, share: 0)
+            try watch.begin(.blobs, total: end.position, share: 0)
             var removal = try BlobRemoval(completing: list, of: storage, source, end: end, keepsOld: keepsOld)
             try removal.perform()
             summary.blobsRemoved = removal.count
         } catch {
+            if case .interrupted = error { throw error }
             summary.notes.append("not all blobs of dropped revisions were removed; the next pack goes on: \(error)")
         }
     }

@@ -37,21 +37,21 @@ struct LaterStates {
                 #expect(now[oid]?.serial == revision.serial, "\(note): \(oid) at \(tid)")
             }
         }
-        // An undo of what was garbage at the pack time would bring back what a garbage collection drops.
+        // An undo of what was garbage at the pack time would bring back what a garbage collection drops; and as Python's,
+        // this one drops that an object was gone at that time, where it came back later.
         let kept = try collectsGarbage ? Set(Self.state(old, packTime).keys) : nil
         for tid in later.suffix(4) {
             let touched = try old.records(of: tid).records.rest().map(\.oid)
-            if let kept, try touched.contains(where: { try Self.existed(old, $0, packTime) && !kept.contains($0) }) {
-                continue
-            }
+            if let kept, touched.contains(where: { wasThere($0, old, tids) && !kept.contains($0) }) { continue }
             #expect(
                 try Self.undo(tid, in: before) == Self.undo(tid, in: after), "\(note): the undo of \(tid)")
         }
     }
 
-    /// Whether a state may have an object that it did not reach before: by a reference that led to nothing then. Where an object had
-    /// been deleted up to the pack time, and a later transaction brings it back, the revision that this one brings back is
-    /// kept, and the deletion is not. That revision is found then, and what it refers to, as it is.
+    /// Whether a state may have an object that it did not reach before: by a reference that led to nothing then. Where an
+    /// object had been deleted up to the pack time, and a later transaction brings it back, a garbage collection keeps the
+    /// revision that this one brings back, and not the deletion, as Python's does. That revision is found then, and what it
+    /// refers to, as it is.
     private func mayBeFound(
         _ revision: Revision, of oid: ObjectID, at tid: TransactionID, in old: FileStorage, _ later: [TransactionID]
     ) throws -> Bool {
@@ -59,7 +59,8 @@ struct LaterStates {
             return (known.serial, known.data) == (revision.serial, revision.data)
         }
         let committed = try? old.load(oid, at: revision.serial)
-        return revision.serial <= packTime && committed?.serial == revision.serial && committed?.data == revision.data
+        return collectsGarbage && revision.serial <= packTime && committed?.serial == revision.serial
+            && committed?.data == revision.data
             && later.contains { $0 > tid && (try? old.load(oid, at: $0))?.data == revision.data }
     }
 
@@ -71,8 +72,9 @@ struct LaterStates {
         ] + (try records.rest().map { "\($0.oid) \($0.data ?? [])" })
     }
 
-    private static func existed(_ storage: FileStorage, _ oid: ObjectID, _ tid: TransactionID) throws -> Bool {
-        (try? storage.load(oid, at: tid)) != nil
+    /// Whether the object existed at any time up to the pack time.
+    private func wasThere(_ oid: ObjectID, _ storage: FileStorage, _ tids: [TransactionID]) -> Bool {
+        tids.contains { $0 <= packTime && (try? storage.load(oid, at: $0)) != nil }
     }
 
     /// All that can be reached from the root as of a transaction.

@@ -63,6 +63,29 @@ struct PackSafetyTests {
         return content
     }
 
+    @Test("what did not exist at the pack time, and came back later, is gone again when that is undone")
+    func deletion() throws {
+        let directory = try TemporaryDirectory()
+        let storage = try Self.open(directory.file("Data.fs"))
+        defer { storage.close() }
+        func undo(_ tid: TransactionID) throws -> TransactionID {
+            let transaction = try storage.begin(TransactionMetadata())
+            try transaction.undo(tid)
+            _ = try transaction.vote()
+            return try transaction.finish { _ in }
+        }
+        try Self.commit(storage, [(0, [1], "root")])
+        let made = try Self.commit(storage, [(1, [], "one")])
+        let gone = try undo(made)
+        let back = try undo(gone)
+        let one = ObjectID(rawValue: 1)
+        _ = try storage.pack(to: gone, PackOptions(collectsGarbage: false))
+        #expect(try storage.load(one, at: .latest).data == Self.record([], "one"))
+        #expect(throws: StorageError.self) { try storage.load(one, at: back.predecessor) }
+        _ = try undo(back)
+        #expect(throws: StorageError.noSuchObject(one)) { try storage.load(one, at: .latest) }
+    }
+
     @Test("a process killed at any step leaves the old file or the new one, and no rubbish that stays")
     func kill() throws {
         for step in PackStep.allCases {

@@ -176,6 +176,7 @@ struct PackMarker: ~Copyable {
                         try records.data(of: records.header(at: target, of: oid)) != nil
                     {
                         _ = marks.addExtra(target)
+                        try keepDeletion(of: oid, behind: target)
                     }
                 } else if marks.marked.contains(oid) || marks.substitutes.position(of: oid) != nil {
                     if marks.addExtra(target) { targets.append((target, oid)) }
@@ -188,6 +189,16 @@ struct PackMarker: ~Copyable {
             try follow(at: position, of: oid)
             try followAll()
         }
+    }
+
+    /// Keeps the record that says that the object did not exist at the pack time, when one before it is kept since it was
+    /// brought back later: an undo of that leads to it. Python's pack without garbage collection fails with such a file; with
+    /// it, that record is dropped, and so it is by ours, which makes the same file.
+    private mutating func keepDeletion(of oid: ObjectID, behind target: Int) throws(StorageError) {
+        guard let position = marks.index.position(of: oid), position > target,
+            try records.isDeletion(records.header(at: position, of: oid))
+        else { return }
+        if marks.addExtra(position) { keptBytes += RecordHeader.fixedSize + 8 }
     }
 
     /// Keeps, of what was garbage at the pack time, all that a later state needs: an object that something refers to which

@@ -145,6 +145,7 @@ struct SettingsTests {
             ("file:Data.fs", "file:DIRData.fs"), ("file:///Data.fs", "file:///Data.fs"),
             ("repozo:backups@yesterday", "repozo:DIRbackups@yesterday"),
             ("demo:(zconfig:zope.conf)/(memory://)", "demo:(zconfig:DIRzope.conf)/(memory://)"),
+            ("demo:(file:Data (1).fs)/(file:new.fs)", "demo:(file:DIRData (1).fs)/(file:DIRnew.fs)"),
             ("zeo://db1:1?storage=main", "zeo://db1:1?storage=main"),
         ])
     func schemes(text: String, expected: String) throws {

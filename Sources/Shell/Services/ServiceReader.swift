@@ -82,10 +82,26 @@ struct ServiceReader {
             return scheme + path(String(text.dropFirst(scheme.count)), isEncoded: true)
         }
         if text.hasPrefix("repozo:") { return "repozo:" + path(String(text.dropFirst(7)), isEncoded: false) }
-        if text.hasPrefix("demo:(") { return "demo:(" + address(String(text.dropFirst(6))) }
+        if text.hasPrefix("demo:(") {
+            // BASE)/(CHANGES): a path may have brackets of its own, in pairs.
+            let (base, rest) = Self.closed(text.dropFirst(6))
+            let changes = rest.hasPrefix(")/(") ? ")/(" + address(String(rest.dropFirst(3))) : String(rest)
+            return "demo:(" + address(String(base)) + changes
+        }
         if text.hasPrefix("~/") { return file.path(text, environment) }
         let isPath = text.contains("/") && !text.contains(":") && !text.contains(",")
         return isPath || (text.hasSuffix(".fs") && !text.contains(":")) ? file.path(text, environment) : text
+    }
+
+    /// What stands before the bracket that closes one opened before it, and the rest from that bracket on.
+    private static func closed(_ text: Substring) -> (inside: Substring, rest: Substring) {
+        var depth = 1
+        for index in text.indices {
+            if text[index] == "(" { depth += 1 }
+            if text[index] == ")" { depth -= 1 }
+            if depth == 0 { return (text[..<index], text[index...]) }
+        }
+        return (text, "")
     }
 
     /// - Parameter isEncoded: in the path `%41` is an `A`, and a `?` or a `#` ends it.

@@ -51,7 +51,7 @@ final class CommandRunner {
     ) throws -> ExitCode {
         if Help.isAsked(arguments) {
             let help = Report.document(HelpText.document(of: type, width: session.terminal.size.columns))
-            return try show(help, try OutputOptions.none, input, command: type.name)
+            return try show(help, try OutputOptions.none, input, command: type.name, readsStorage: false)
         }
         let line = try session.prompted(type, arguments)
         return try run(line.command, line.output, input)
@@ -61,13 +61,15 @@ final class CommandRunner {
     func run(_ command: some ShellCommand, _ options: OutputOptions, _ line: InputLine = InputLine()) throws -> ExitCode
     {
         let type = type(of: command)
-        return try run(named: type.name, isJob: type.isJob, options, line) { try command.run(in: session) }
+        return try run(named: type.name, isJob: type.isJob, readsStorage: type.readsStorage, options, line) {
+            try command.run(in: session)
+        }
     }
 
     /// Runs what answers with a report, and shows that.
     func run(
-        named name: String, isJob: Bool = false, _ options: OutputOptions, _ line: InputLine = InputLine(),
-        _ body: () throws -> Report
+        named name: String, isJob: Bool = false, readsStorage: Bool = true, _ options: OutputOptions,
+        _ line: InputLine = InputLine(), _ body: () throws -> Report
     ) throws -> ExitCode {
         let start = ContinuousClock.now
         signals?.clear()
@@ -82,7 +84,7 @@ final class CommandRunner {
         }
         tellRemarks(isQuiet: isQuiet(options), format: options.format)
         let report = try body()
-        return try show(report, options, line, command: name, isJob: isJob)
+        return try show(report, options, line, command: name, isJob: isJob, readsStorage: readsStorage)
     }
 
     /// Says what is to be said of the storage, whatever is done with it.
@@ -115,7 +117,8 @@ final class CommandRunner {
     // MARK: Showing
 
     private func show(
-        _ report: Report, _ options: OutputOptions, _ line: InputLine, command: String, isJob: Bool = false
+        _ report: Report, _ options: OutputOptions, _ line: InputLine, command: String, isJob: Bool = false,
+        readsStorage: Bool
     ) throws -> ExitCode {
         let target = try Target(line, session: session, usesPager: !report.isLive)
         var rendering = rendering(options, isTerminal: target.isTerminal)
@@ -140,6 +143,8 @@ final class CommandRunner {
             let conclusion = report.conclusion()
             if let result, conclusion.isNegative || !conclusion.failures.isEmpty { try target.write(result) }
             try target.finish()
+            // Who tells by a code of its own knows of servers that are away.
+            if readsStorage, conclusion.exitCode == nil { session.noteAnswer() }
             // Who asked for so many rows knows.
             let told = options.limit == nil && session.settings.limit == nil && !isQuiet ? omission : .none
             return conclude(conclusion, told, rendering.format, command: command, isQuiet: isQuiet)
@@ -179,7 +184,6 @@ final class CommandRunner {
             if code == .interrupted || code == .terminated { hasFailed = true }
             return code
         }
-        session.noteAnswer()
         return conclusion.failures.last?.exitCode ?? (conclusion.isNegative ? .negative : .done)
     }
 

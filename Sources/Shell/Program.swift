@@ -176,7 +176,7 @@ private struct Run {
                 let (command, options) = (parsed.command, parsed.command.editing)
                 if Command.answers {
                     let code = try runner.run(command, parsed.output)
-                    guard session.stagedCount > 0 else { return code }
+                    guard session.stagedCount > 0 else { return session.exitCode(code) }
                 }
                 return try runner.run(named: Command.name, parsed.output) {
                     if !Command.answers { _ = try command.run(in: session) }

@@ -24,6 +24,8 @@ public protocol ShellCommand: ParsableArguments {
     /// Whether the storage is opened before it runs, alone after an address: what looks at damage, or at servers that do
     /// not answer, opens it itself.
     static var needsOpenStorage: Bool { get }
+    /// Whether its answer tells of the open storage: of a server that is away, what its cache has.
+    static var readsStorage: Bool { get }
     /// The exit code of every error, for those whose exit codes have meanings of their own.
     static var failureCode: ExitCode? { get }
     /// How an error is told on standard output, for those whose readers look at nothing else; nil: on standard error.
@@ -41,6 +43,7 @@ extension ShellCommand {
     public static var operands: [OperandKind] { [] }
     public static var isJob: Bool { false }
     public static var needsOpenStorage: Bool { true }
+    public static var readsStorage: Bool { scope != .withoutStorage && group != .shell }
     public static var failureCode: ExitCode? { nil }
     public static func failureLine(_ failure: ShellFailure) -> String? { nil }
 

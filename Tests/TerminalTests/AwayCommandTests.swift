@@ -30,6 +30,7 @@ struct AwayCommandTests {
         let place = ["zeo://127.0.0.1:\(server.port)", "--cache", folder.appending(path: "c.zec").path]
         let before = try run(["ls", place[0], "/site", place[1], place[2]])
         #expect(before.status == 0 && !before.output.isEmpty, "\(before.errors)")
+        #expect(try [0, 1].contains(run(["rescue"] + place).status))
         server.kill()
         let after = try run(["ls", place[0], "/site", place[1], place[2]])
         #expect(after.output == before.output)
@@ -38,6 +39,9 @@ struct AwayCommandTests {
         #expect(after.errors.contains("shown as of the last commit known, "), "\(after.errors)")
         let script = try run(["connect"] + place + ["-c", "ls /site", "-c", "pwd"])
         #expect(script.status == 10)
+        #expect(try run(["rescue"] + place).status == 10)
+        // What tells nothing of the storage.
+        #expect(try run(["connect"] + place + ["-c", "help ls", "-c", "ls --help", "-c", "timing on"]).status == 0)
         #expect(try run(["find", place[0], "/site", place[1], place[2]]).status == 4)
         for words in [["--once"], ["-n", "2", "-i", "0.1"], []] {
             let top = try run(["top"] + place + words)

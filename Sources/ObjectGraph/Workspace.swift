@@ -23,8 +23,9 @@ public final class Workspace {
     private var failures: [RecordKey: StorageError] = [:]
     private var knownGeneration: PythonGeneration?
     private let caching: (any CachingStorage)?
-    /// Of `caching`, up to which everything has been read again.
-    private var rereadings = 0
+    /// Of the storage's rereadings, up to which everything has been read again: when it has grown between two reads, what is
+    /// made of the first may rest on bytes that nobody but a cache file ever had.
+    public private(set) var rereadings = 0
     /// What edits were made on may not be what the server has.
     var hasDoubtfulBases = false
 
@@ -96,12 +97,13 @@ public final class Workspace {
     }
 
     /// Forgets what was read, when the storage says that it has to be read again.
-    func rereadIfNeeded() {
+    public func rereadIfNeeded() {
         guard let count = caching?.rereadings, count != rereadings else { return }
         rereadings = count
         cache = RecordCache(limit: cache.limit)
         failures = [:]
-        if hasStagedChanges { hasDoubtfulBases = true }
+        // Also while nothing is staged: what somebody read before may be about to be.
+        hasDoubtfulBases = true
     }
 
     /// Moves on to the last transaction.

@@ -75,6 +75,8 @@ public final class Session {
 
     /// The edits that are staged, and what is known of them.
     var transaction = OpenTransaction()
+    /// Of the workspace's rereadings, the one that all belongs to of which the command under way makes its edits.
+    var reading = 0
     /// A script's edits need no `begin` before them.
     public var beginsByItself = false
     /// nil when nobody can be asked.

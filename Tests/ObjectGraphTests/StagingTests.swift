@@ -1,4 +1,6 @@
 import Pickle
+import Synchronization
+import TestSupport
 import Testing
 import ZODB
 
@@ -50,6 +52,32 @@ struct StagingTests {
         #expect(try storage.load(page, at: .latest).serial == result.tid)
         workspace.at = before
         #expect(try title(1, workspace) == "first")
+    }
+
+    @Test("what was read before the server was back is compared at the commit, also if it was staged only afterwards")
+    func readBefore() throws {
+        let server = try made()
+        let isBack = Back()
+        let workspace = try Workspace(
+            ReturningStorage(server, isBack: { isBack.value.load(ordering: .relaxed) }) {
+                $0 == Self.titled("first") ? Self.titled("worse") : $0
+            })
+        #expect(try title(1, workspace) == "worse")
+        let before = workspace.rereadings
+        isBack.value.store(true, ordering: .relaxed)
+        #expect(!workspace.hasDoubtfulBases)
+        #expect(try title(1, workspace) == "first")
+        #expect(workspace.rereadings == before + 1)
+        #expect(workspace.hasDoubtfulBases)
+        // Made of what the server has: the doubt goes.
+        try workspace.stage(Self.titled("second"), for: page)
+        _ = try workspace.commit(TransactionMetadata())
+        #expect(!workspace.hasDoubtfulBases)
+        #expect(try server.load(page, at: .latest).data == Self.titled("second"))
+    }
+
+    private final class Back: Sendable {
+        let value = Atomic(false)
     }
 
     @Test("a value read before an edit is not taken for one of the edited record")

@@ -46,8 +46,10 @@ struct EditCommand: EditingCommand {
                     "editor", .refused, at: place.description, "the text came back empty: nothing was changed",
                     advice: "'unset' removes attributes, set PATH '' empties a text")
             }
+            let changes: [ObjectSheet.Change]
             do {
-                let changes = try sheet.changes(text) { number in
+                try requireShown(subject.record, text, at: place, session)
+                changes = try sheet.changes(text) { number in
                     let oid = ObjectID(rawValue: number)
                     return (try? workspace.editable(oid)) == nil ? nil : .object(oid)
                 }
@@ -57,13 +59,18 @@ struct EditCommand: EditingCommand {
                 text = ObjectSheet.marked(text, problem)
                 try again("line \(problem.line): \(problem.text)", session)
                 continue
+            } catch let refusal as Outdated {
+                throw refusal.failure
             } catch let failure as ShellFailure {
                 workspace.roll(back: before)
                 try again(failure.message(command: nil), session)
                 continue
             }
             switch try choice(session) {
-            case .stage: return .nothing
+            case .stage:
+                // The question may have stood for long, too.
+                try restage(changes, text, shown: subject.record, at: place, session, from: before)
+                return .nothing
             case .editAgain: workspace.roll(back: before)
             case .forget:
                 workspace.roll(back: before)
@@ -88,6 +95,62 @@ struct EditCommand: EditingCommand {
                 }
             }
         }
+    }
+
+    // MARK: A server that comes back meanwhile
+
+    /// The text was made of what the server does not have: that ends it, whoever is there to be asked.
+    private struct Outdated: Error {
+        var failure: ShellFailure
+    }
+
+    /// What the editor showed may have come from a cache file, which has no checksums, and the server be back by now: what
+    /// was edited has to be what the server has, byte for byte.
+    private func requireShown(_ shown: ObjectRecord, _ text: String, at place: Place, _ session: Session) throws {
+        let workspace = try session.workspace
+        workspace.rereadIfNeeded()
+        let reading = workspace.rereadings
+        guard reading != session.reading else { return }
+        var failure: ShellFailure
+        do {
+            guard try workspace.object(shown.oid, at: place.at).document.source != shown.document.source else {
+                session.reading = reading
+                return
+            }
+            failure = ShellFailure(
+                "read-again", .conflict, at: place.description,
+                "the server came back, and has other bytes of the object than the cache that the editor showed: nothing was staged"
+            )
+        } catch {
+            failure = ShellFailure(error, at: place.description)
+        }
+        if let path = try? TextEditor(session.environment).keep(text) {
+            failure.advice =
+                "what you wrote is kept in \(path); 'edit \(Words.quoted(place.description))' shows what the server has"
+        } else {
+            // Better on the screen than lost.
+            Diagnostics.write(TerminalText.escaped(text, keepsLines: true) + "\n")
+            failure.advice =
+                "what you wrote is shown above; 'edit \(Words.quoted(place.description))' shows what the server has"
+        }
+        throw Outdated(failure: failure)
+    }
+
+    /// Stages once more what was staged before the server was back: on what the server has.
+    private func restage(
+        _ changes: [ObjectSheet.Change], _ text: String, shown: ObjectRecord, at place: Place, _ session: Session,
+        from before: Savepoint
+    ) throws {
+        let workspace = try session.workspace
+        workspace.rereadIfNeeded()
+        guard workspace.rereadings != session.reading else { return }
+        workspace.roll(back: before)
+        do {
+            try requireShown(shown, text, at: place, session)
+        } catch let refusal as Outdated {
+            throw refusal.failure
+        }
+        try apply(changes, to: place, session)
     }
 
     // MARK: The menu

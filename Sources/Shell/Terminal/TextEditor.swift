@@ -21,16 +21,8 @@ struct TextEditor {
                 "not-confirmed", .refused, "nobody is there to edit",
                 advice: "$EDITOR names a program that needs nobody")
         }
-        let directory = environment["TMPDIR"] ?? "/tmp"
-        var name = Array("\(directory)/zeoshell-XXXXXX".utf8CString)
-        let descriptor = mkstemp(&name)
-        let path = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        guard descriptor >= 0 else { throw ShellFailure(.io(path, errno: errno)) }
+        let path = try keep(text)
         defer { unlink(path) }
-        do {
-            defer { close(descriptor) }
-            try Output.write(Array(text.utf8), to: descriptor)
-        }
         let status = Child.run("\(editor) \(Words.quoted(path))")
         guard status == 0 else {
             throw ShellFailure(
@@ -42,5 +34,22 @@ struct TextEditor {
             throw ShellFailure("editor", .usage, at: editor, "what came back is not UTF-8: nothing was changed")
         }
         return edited
+    }
+
+    /// Writes a text to a new file that only its owner may read; its path.
+    func keep(_ text: String) throws -> String {
+        let directory = environment["TMPDIR"] ?? "/tmp"
+        var name = Array("\(directory)/zeoshell-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&name)
+        let path = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard descriptor >= 0 else { throw ShellFailure(.io(path, errno: errno)) }
+        defer { close(descriptor) }
+        do {
+            try Output.write(Array(text.utf8), to: descriptor)
+        } catch {
+            unlink(path)
+            throw error
+        }
+        return path
     }
 }

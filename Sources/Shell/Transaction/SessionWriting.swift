@@ -73,11 +73,14 @@ extension Session {
     func edit(_ options: EditOptions, _ body: () throws -> Report) throws -> Report {
         try requireWriting()
         let workspace = try workspace
+        workspace.rereadIfNeeded()
+        reading = workspace.rereadings
         let before = workspace.savepoint()
         let paths = transaction.paths
         let staged = Dictionary(uniqueKeysWithValues: workspace.stagedObjects.map { ($0.oid, $0.record.serial) })
         do {
             let report = try body()
+            try requireOneReading(workspace)
             let now = workspace.stagedObjects
             let oids = Set(now.map(\.oid))
             let changed = now.filter { staged[$0.oid] != $0.record.serial }.map(\.oid)
@@ -92,6 +95,17 @@ extension Session {
             transaction.paths = paths
             throw error
         }
+    }
+
+    /// What a command stages on the server's records has to be made of them, and not of what a cache file, which has no
+    /// checksums, told before the server was back.
+    private func requireOneReading(_ workspace: Workspace) throws {
+        workspace.rereadIfNeeded()
+        guard workspace.rereadings != reading else { return }
+        throw ShellFailure(
+            "read-again", .conflict, at: databaseName,
+            "the server came back while this ran, and what was read before may not be what it has: nothing was staged",
+            advice: "the same command again reads everything from the server")
     }
 
     /// What a command says, and at a prompt what it did.

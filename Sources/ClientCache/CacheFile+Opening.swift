@@ -23,6 +23,11 @@ extension CacheFile {
     /// - Parameter size: of the file, in bytes; one that has another size gets this one. nil: as large as it is.
     /// - Throws: `io` when it can be neither opened nor made; `unsupported` when it is something else.
     public static func open(_ path: String, size: Int?, for source: CacheSource) throws(StorageError) -> Opening {
+        // Beside what is no cache no lock file is left: it could not be taken away again.
+        if FileIdentity(path: path) != nil {
+            let file = try DataFile(path, .writing)
+            if try file.size() > 0 { try requireCache(file) }
+        }
         let lock: LockFile
         do throws(StorageError) {
             lock = try cacheLock(path)
@@ -30,7 +35,7 @@ extension CacheFile {
             return .leftAlone("the cache file \(path) is in use: \(holder)")
         }
         var isReady = false
-        defer { if !isReady { lock.withdraw() } }
+        defer { if !isReady { lock.release() } }
         guard FileIdentity(path: path) != nil else {
             let ring = try make(path, max(size ?? defaultSize, leastSize))
             isReady = true
@@ -71,8 +76,9 @@ extension CacheFile {
     /// Empties the cache at `path`; it stays as large as it is.
     /// - Throws: `locked` when a process has it; `unsupported` when it is something else; `io`.
     public static func clear(_ path: String) throws(StorageError) {
+        try requireCache(try DataFile(path, .writing))
         let lock = try cacheLock(path)
-        defer { lock.withdraw() }
+        defer { lock.release() }
         let file = try DataFile(path, .writing)
         try requireCache(file)
         let size = max(try file.size(), leastSize)

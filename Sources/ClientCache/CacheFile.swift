@@ -78,21 +78,24 @@ public final class CacheFile: Sendable {
                 case .failure(let error): state.failure = error
                 }
             }
+            // Before anything is written to it.
+            attemptKnowing { ring, isAdopted throws(StorageError) in if isAdopted { try ring.freeDiscarded() } }
         }
     }
 
     /// The revision of `oid` that a view at `tid` sees, as of `lastTransaction`.
     public func revision(of oid: ObjectID, at tid: TransactionID) -> Revision? {
-        let isAdopted = state.withLock { $0.isAdopted }
-        return attempt { ring throws(StorageError) in
+        attemptKnowing { ring, isAdopted throws(StorageError) in
             try ring.revision(of: oid, at: tid, rearranging: isAdopted)
         } ?? nil
     }
 
-    /// What was found under `oid` and `serial` is no record: it is not found again.
+    /// What was found under `oid` and `serial` is no record: it is not found again. It goes from the file once that is adopted.
     public func discard(_ oid: ObjectID, _ serial: TransactionID) {
-        let isAdopted = state.withLock { $0.isAdopted }
-        attempt { ring throws(StorageError) in try ring.discard(oid, serial, freeing: isAdopted) }
+        attemptKnowing { ring, isAdopted throws(StorageError) in
+            ring.discard(oid, serial)
+            if isAdopted { try ring.freeDiscarded() }
+        }
     }
 
     public func insert(_ revision: Revision, _ oid: ObjectID) {
@@ -130,10 +133,18 @@ public final class CacheFile: Sendable {
 
     @discardableResult
     private func attempt<Value>(_ body: (inout CacheRing) throws(StorageError) -> Value) -> Value? {
+        attemptKnowing { ring, _ throws(StorageError) in try body(&ring) }
+    }
+
+    /// - Parameter body: is told whether the file is adopted.
+    @discardableResult
+    private func attemptKnowing<Value>(
+        _ body: (inout CacheRing, _ isAdopted: Bool) throws(StorageError) -> Value
+    ) -> Value? {
         state.withLock { state in
             guard state.failure == nil, !state.isClosed else { return nil }
             do throws(StorageError) {
-                return try body(&state.ring)
+                return try body(&state.ring, state.isAdopted)
             } catch {
                 state.failure = error
                 if state.isAdopted { try? state.ring.distrust() }
@@ -144,7 +155,7 @@ public final class CacheFile: Sendable {
 
     /// Lets go of the file, which is then complete on the disk. Does nothing the second time. Waits for the disk.
     ///
-    /// Where there was no file before, and nobody has adopted it, there is none afterwards.
+    /// Where there was no file before, and nobody has adopted it, there is none afterwards; its lock file stays.
     public func close() {
         noteAccess.withLock { _ in
             let last = state.withLock { state -> State? in
@@ -155,7 +166,7 @@ public final class CacheFile: Sendable {
             guard let last else { return }
             guard last.isAdopted else {
                 if isNew { Directories.remove(path) }
-                return lock.withdraw()
+                return lock.release()
             }
             defer { lock.release() }
             guard last.failure == nil else { return }

@@ -33,6 +33,8 @@ struct CacheRing {
     private var current: [ObjectID: Entry] = [:]
     /// Of each object, by serial.
     private var past: [ObjectID: [Entry]] = [:]
+    /// Blocks that are not found any more, and that the file still has.
+    private var discarded: [Int] = []
 
     /// A part of the ring so large, in hundredths, behind the place: what is read there is copied forward.
     private static let rearranged = 80
@@ -136,21 +138,25 @@ struct CacheRing {
         }
     }
 
-    /// What is there of `oid` and `serial` is damaged: it is not found any more.
-    /// - Parameter frees: whether the file may be changed.
-    mutating func discard(_ oid: ObjectID, _ serial: TransactionID, freeing frees: Bool) throws(StorageError) {
-        var found: [Entry] = []
+    /// What is there of `oid` and `serial` is damaged: it is not found any more. In the file it stays until `freeDiscarded`,
+    /// before which nothing may be written: the same revision, written again, would be there twice.
+    mutating func discard(_ oid: ObjectID, _ serial: TransactionID) {
         if let entry = current[oid], entry.serial == serial {
-            found.append(entry)
+            discarded.append(entry.offset)
             current[oid] = nil
         }
         if var entries = past.removeValue(forKey: oid) {
-            found += entries.filter { $0.serial == serial }
+            discarded += entries.filter { $0.serial == serial }.map(\.offset)
             entries.removeAll { $0.serial == serial }
             if !entries.isEmpty { past[oid] = entries }
         }
-        guard frees else { return }
-        for entry in found { try free(try block(at: entry.offset)) }
+    }
+
+    /// The file may be changed: what was discarded goes from it as well.
+    mutating func freeDiscarded() throws(StorageError) {
+        let offsets = discarded
+        discarded = []
+        for offset in offsets { try free(try block(at: offset)) }
     }
 
     // MARK: Changing
@@ -212,7 +218,7 @@ struct CacheRing {
 
     /// Gives up everything, and the knowledge of a last transaction.
     mutating func clear() throws(StorageError) {
-        (current, past) = ([:], [:])
+        (current, past, discarded) = ([:], [:], [])
         for index in 0..<8 { try file.write([0], at: CacheFormat.tidOffset + index) }
         lastTransaction = .none
         try Self.writeFree(in: CacheFormat.headSize..<size, of: file)

@@ -9,7 +9,9 @@ package import ZODB
 /// The lock that keeps two writers from one Data.fs: `flock` on `Data.fs.lock`, as Python's `zc.lockfile` takes it.
 ///
 /// The system gives it back when the process ends, however it ends. The file stays, with the number of its last holder:
-/// that it is there means nothing.
+/// that it is there means nothing. It is never removed, not even where it is new: `zc.lockfile` opens it and then locks what it
+/// has opened, without a look at the name. In between removed and released, it would be held without a name by one, and another
+/// would make and hold a new one.
 ///
 /// Whoever opened the file by another name has locked that: of a symbolic link both names are locked, the link's and that
 /// of the file it leads to. (A server that opened the file by a link that we do not know of cannot be noticed so.)
@@ -17,14 +19,7 @@ package import ZODB
 /// What lies under the name and is no lock file is locked and not overwritten: whoever can make names in the directory may have
 /// made it a link.
 package final class LockFile: Sendable {
-    private struct Lock {
-        var name: String
-        var descriptor: Int32
-        /// There was no file of this name before.
-        var isNew: Bool
-    }
-
-    private let locks: [Lock]
+    private let descriptors: [Int32]
 
     /// - Parameters:
     ///   - followsLinks: whether the lock file itself may be a symbolic link. Python's are where somebody made them so.
@@ -34,19 +29,18 @@ package final class LockFile: Sendable {
         forDataFile path: String, followingLinks followsLinks: Bool = true, permissions: UInt32 = 0o666
     ) throws(StorageError) {
         let flags = O_RDWR | O_CLOEXEC | (followsLinks ? 0 : O_NOFOLLOW)
-        var locks = [try Self.lock(path + ".lock", flags, permissions)]
+        var descriptors = [try Self.lock(path + ".lock", flags, permissions)]
         if let target = Self.target(of: path),
             FileIdentity(path: path + ".lock") != FileIdentity(path: target + ".lock")
         {
             do throws(StorageError) {
-                locks.append(try Self.lock(target + ".lock", flags, permissions))
+                descriptors.append(try Self.lock(target + ".lock", flags, permissions))
             } catch {
-                Self.withdraw(locks)
-                for lock in locks { _ = Self.closeDescriptor(lock.descriptor) }
+                for descriptor in descriptors { _ = Self.closeDescriptor(descriptor) }
                 throw error
             }
         }
-        self.locks = locks
+        self.descriptors = descriptors
     }
 
     /// The path without symbolic links; nil when there is nothing.
@@ -56,47 +50,45 @@ package final class LockFile: Sendable {
         return unsafe String(cString: resolved)
     }
 
-    private static func lock(_ name: String, _ flags: Int32, _ permissions: UInt32) throws(StorageError) -> Lock {
+    private static func lock(_ name: String, _ flags: Int32, _ permissions: UInt32) throws(StorageError) -> Int32 {
         while true {
-            let (descriptor, isNew) = try opened(name, flags, permissions)
+            let descriptor = try opened(name, flags, permissions)
             do throws(StorageError) {
                 try lock(descriptor, name)
             } catch {
                 _ = closeDescriptor(descriptor)
                 throw error
             }
-            // Whoever had it may have removed it meanwhile (`withdraw`): then others lock another file.
+            // Somebody may have removed it meanwhile, a person or a script: then others lock another file.
             var (ours, named) = (stat(), stat())
             if unsafe fstat(descriptor, &ours) == 0, unsafe stat(name, &named) == 0,
                 FileIdentity(ours) == FileIdentity(named)
             {
                 note(descriptor)
-                return Lock(name: name, descriptor: descriptor, isNew: isNew)
+                return descriptor
             }
             _ = closeDescriptor(descriptor)
         }
     }
 
     /// Not truncated before it is ours: it says who has it.
-    private static func opened(
-        _ name: String, _ flags: Int32, _ permissions: UInt32
-    ) throws(StorageError) -> (descriptor: Int32, isNew: Bool) {
+    private static func opened(_ name: String, _ flags: Int32, _ permissions: UInt32) throws(StorageError) -> Int32 {
         while true {
             var descriptor = open(name, flags)
-            if descriptor >= 0 { return (descriptor, false) }
+            if descriptor >= 0 { return descriptor }
             guard errno != ELOOP else {
                 throw .unsupported(
                     "\(name) is a symbolic link, which no lock file is here: remove it, or name another file")
             }
             guard errno == ENOENT else { throw .io(name, errno: errno) }
             descriptor = open(name, flags | O_CREAT | O_EXCL, permissions)
-            if descriptor >= 0 { return (descriptor, true) }
+            if descriptor >= 0 { return descriptor }
             guard errno == EEXIST else { throw .io(name, errno: errno) }
             guard flags & O_NOFOLLOW == 0, FileIdentity(path: name) == nil else { continue }
             // A link that leads nowhere yet.
             descriptor = open(name, flags | O_CREAT, permissions)
             guard descriptor >= 0 else { throw .io(name, errno: errno) }
-            return (descriptor, false)
+            return descriptor
         }
     }
 
@@ -125,18 +117,9 @@ package final class LockFile: Sendable {
         return text.isEmpty || rest.count < text.count && (rest.allSatisfy { $0 <= 0x20 } || rest.first == 0x3b)
     }
 
-    deinit { for lock in locks { _ = Self.closeDescriptor(lock.descriptor) } }
+    deinit { for descriptor in descriptors { _ = Self.closeDescriptor(descriptor) } }
 
-    package func release() { for lock in locks { _ = flock(lock.descriptor, LOCK_UN) } }
-
-    /// Releases it, and leaves no file that was not there before. Removed while they are locked, so that of two who come next
-    /// none is in possession of a file that the other cannot find.
-    package func withdraw() {
-        Self.withdraw(locks)
-        release()
-    }
-
-    private static func withdraw(_ locks: [Lock]) { for lock in locks where lock.isNew { unlink(lock.name) } }
+    package func release() { for descriptor in descriptors { _ = flock(descriptor, LOCK_UN) } }
 
     private static func closeDescriptor(_ descriptor: Int32) -> Int32 { close(descriptor) }
 

@@ -1,9 +1,14 @@
 import Foundation
 import Testing
 import ZODB
-import ZODBFile
 
 @testable import ClientCache
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
 
 @Suite("A cache file")
 struct CacheFileTests {
@@ -161,7 +166,7 @@ struct CacheFileTests {
         }
     }
 
-    @Test("one that was made and never adopted leaves nothing; one that was there stays as it was")
+    @Test("one that was made and never adopted goes, but for its lock; one that was there stays as it was")
     func nothingLeft() throws {
         let scratch = try Scratch()
         func names() throws -> [String] {
@@ -178,7 +183,7 @@ struct CacheFileTests {
         }
         #expect(try names() == ["c.zec", "c.zec.lock"])
         file.close()
-        #expect(try names() == [])
+        #expect(try names() == ["c.zec.lock"])
         file = try opened()
         file.adopt()
         file.close()
@@ -186,27 +191,63 @@ struct CacheFileTests {
         try FileManager.default.removeItem(atPath: scratch.path("c.zec.lock"))
         let bytes = try scratch.bytes()
         try opened().close()
-        #expect(try names() == ["c.zec", "c.zec.note"])
+        #expect(try names() == ["c.zec", "c.zec.lock", "c.zec.note"])
         #expect(try scratch.bytes() == bytes)
+        // What is no cache is not even locked.
         try scratch.write(Array("no cache".utf8), "other")
         #expect(throws: StorageError.self) {
             try CacheFile.open(scratch.path("other"), size: 4096, for: CacheFile.source)
         }
-        #expect(try names() == ["c.zec", "c.zec.note", "other"])
+        #expect(throws: StorageError.self) { try CacheFile.clear(scratch.path("other")) }
+        #expect(throws: StorageError.self) { try CacheFile.clear(scratch.path("none")) }
+        #expect(try names() == ["c.zec", "c.zec.lock", "c.zec.note", "other"])
     }
 
-    @Test("a lock that was taken from a name that is another file's by then is not taken for the lock")
-    func lostLock() throws {
+    @Test(
+        "who has opened the lock file and locks it when it is released excludes others, as Python does it",
+        arguments: [true, false])
+    func lockFileStays(isAdopted: Bool) throws {
         let scratch = try Scratch()
-        let first = try LockFile(forDataFile: scratch.path())
-        first.withdraw()
-        #expect(!scratch.exists("c.zec.lock"))
-        let second = try LockFile(forDataFile: scratch.path())
-        #expect(throws: StorageError.self) { try LockFile(forDataFile: scratch.path()) }
-        second.release()
-        // It was there.
-        try LockFile(forDataFile: scratch.path()).withdraw()
-        #expect(scratch.exists("c.zec.lock"))
+        let opening = try CacheFile.open(scratch.path(), size: 4096, for: CacheFile.source)
+        guard case .opened(let file, _) = opening else { throw StorageError.wrongState("left alone") }
+        if isAdopted { file.adopt() }
+        let late = open(scratch.path("c.zec.lock"), O_RDWR)
+        defer { close(late) }
+        #expect(flock(late, LOCK_EX | LOCK_NB) != 0)
+        file.close()
+        #expect(flock(late, LOCK_EX | LOCK_NB) == 0)
+        guard case .leftAlone = try CacheFile.open(scratch.path(), size: 4096, for: CacheFile.source) else {
+            throw StorageError.wrongState("two have it")
+        }
+    }
+
+    @Test("what is discarded while the file may not be changed yet goes from it when it may, before it comes anew")
+    func discardedBefore() throws {
+        let scratch = try Scratch()
+        var (file, remarks) = try CacheFile.opened(scratch.path())
+        file.insert(revision("a1", .today(1), next: .today(2)), Self.a)
+        file.insert(revision("a2", .today(2)), Self.a)
+        file.insert(revision("b1", .today(1)), Self.b)
+        file.move(to: .today(2))
+        file.close()
+        let bytes = try scratch.bytes()
+        guard case .opened(let again, _) = try CacheFile.open(scratch.path(), size: 4096, for: CacheFile.source) else {
+            throw StorageError.wrongState("left alone")
+        }
+        again.discard(Self.a, .today(1))
+        again.discard(Self.a, .today(2))
+        #expect(again.revision(of: Self.a, at: .today(2)) == nil)
+        #expect(try scratch.bytes() == bytes)
+        again.adopt()
+        again.insert(revision("a3", .today(2)), Self.a)
+        again.insert(revision("a0", .today(1), next: .today(2)), Self.a)
+        again.close()
+        (file, remarks) = try CacheFile.opened(scratch.path())
+        #expect(remarks == [])
+        #expect(file.count == 3)
+        #expect(file.revision(of: Self.a, at: .today(1))?.data == Array("a0".utf8))
+        #expect(file.revision(of: Self.a, at: .today(2)) == revision("a3", .today(2)))
+        #expect(file.revision(of: Self.b, at: .today(2)) != nil)
     }
 
     @Test("servers are told apart by their addresses as they are spelled, one of a list is enough")

@@ -85,7 +85,7 @@ final class TLSEntrance: ChannelInboundHandler, RemovableChannelHandler {
         switch phase {
         case .over: break
         case .handshake: fail(context, .closed)
-        case .awaitsGreeting: fail(context, TLSProblem.ended(tls.hasCertificate))
+        case .awaitsGreeting: fail(context, .hungUp(hasCertificate: tls.hasCertificate))
         }
         context.fireChannelInactive()
     }

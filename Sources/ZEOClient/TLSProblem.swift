@@ -33,13 +33,10 @@ struct TLSProblem {
     /// An error between the handshake, as we see it, and the server's first word.
     func afterHandshake(_ hasCertificate: Bool) -> TLSFailure {
         if let alert = Self.alert(in: said) { return alert }
-        if error as? NIOSSLError == .uncleanShutdown || error is IOError { return Self.ended(hasCertificate) }
+        if error as? NIOSSLError == .uncleanShutdown || error is IOError {
+            return .hungUp(hasCertificate: hasCertificate)
+        }
         return .other(Self.reason(in: said))
-    }
-
-    /// The server hung up after the handshake: Python's does so, without an alert, when it does not like our certificate.
-    static func ended(_ hasCertificate: Bool) -> TLSFailure {
-        hasCertificate ? .certificateRefused("it closed the connection without a word") : .certificateWanted
     }
 
     /// Why we do not accept the server's certificate.

@@ -32,6 +32,8 @@ extension ZEOClientStorage: CachingStorage {
     /// another server. (That of an address that was mistyped would show another database.)
     func canBegin(without error: StorageError) -> Bool {
         guard error.isAbsence else { return false }
+        // Who forgot the certificate is to hear of that.
+        if case .connection(let failure) = error, failure.mayBeRefusal { return false }
         let canRead = state.withLock { state in
             guard let file = state.view.cacheFile, !file.isEmpty else { return false }
             if file.otherSource != nil { return false }

@@ -104,12 +104,17 @@ extension ZEOClientStorage {
             guard case .connection(let failure) = last else { return false }
             switch failure {
             // Asked again and again, it would lock us out.
-            case .login, .tls: throw last
+            case .login: throw last
+            // There is a verdict on a certificate, or on a file.
+            case .tls(_, let problem) where !problem.isAbsence: throw last
             default: break
             }
             if ContinuousClock.now - start >= options.reconnectPatience || isClosed {
-                // Of several, each says why.
-                if case .noneOf = failure { throw last }
+                switch failure {
+                // Of several, each says why; and without a verdict TLS may have failed for a reason.
+                case .noneOf, .tls: throw last
+                default: break
+                }
                 if failure.isAbsence { return false }
                 throw last
             }

@@ -211,6 +211,7 @@ struct TrustTests {
             (.otherName(expected: "127.0.0.1", names: ["b", "localhost"]), "--server-name 'localhost'"),
             (.otherName(expected: "a", names: []), "--no-check-hostname"), (.certificateRefused("x"), "authenticate"),
             (.certificateWanted, "--cert FILE"), (.closed, "log"), (.other("x"), "log"),
+            (.hungUp(hasCertificate: true), "authenticate"), (.hungUp(hasCertificate: false), "--cert FILE"),
         ]
         for (failure, words) in handshakes {
             let told = ShellFailure(StorageError.connection(.tls(address: "db:1", failure)))

@@ -55,9 +55,13 @@ public final class FaultProxy: Sendable {
     public let port: Int
     private let state: Mutex<State>
     private let listener: Int32
+    private let knowsMessages: Bool
 
-    /// - Parameter server: the port of the server on this machine.
-    public init(to server: Int) throws {
+    /// - Parameters:
+    ///   - server: the port of the server on this machine.
+    ///   - knowsMessages: false: what comes is no ZEO that could be understood, but TLS. What comes at once is a message then.
+    public init(to server: Int, knowsMessages: Bool = true) throws {
+        self.knowsMessages = knowsMessages
         let socket = try ListeningSocket()
         port = socket.port
         state = Mutex(State(server: server))
@@ -106,7 +110,7 @@ public final class FaultProxy: Sendable {
             close(client)
             return
         }
-        guard let connection = FaultConnection(client, to: port, plan, hit: hit) else {
+        guard let connection = FaultConnection(client, to: port, plan, knowsMessages, hit: hit) else {
             close(client)
             return
         }
@@ -122,14 +126,19 @@ public final class FaultProxy: Sendable {
 private final class FaultConnection: Sendable {
     private let client: Int32, server: Int32
     private let plan: FaultProxy.Plan
+    private let knowsMessages: Bool
     private let hit: @Sendable () -> Void
     private let hasEnded = Atomic(false)
 
-    init?(_ client: Int32, to port: Int, _ plan: FaultProxy.Plan, hit: @escaping @Sendable () -> Void) {
+    init?(
+        _ client: Int32, to port: Int, _ plan: FaultProxy.Plan, _ knowsMessages: Bool,
+        hit: @escaping @Sendable () -> Void
+    ) {
         guard let server = ClientSocket(port: port) else { return nil }
         self.client = client
         self.server = dup(server.descriptor)
         self.plan = plan
+        self.knowsMessages = knowsMessages
         self.hit = hit
         var yes: Int32 = 1
         for descriptor in [client, self.server] {
@@ -176,11 +185,7 @@ private final class FaultConnection: Sendable {
             let count = recv(from, &buffer, buffer.count, 0)
             guard count > 0 else { return }
             pending += buffer[..<count]
-            while pending.count >= 4 {
-                let length =
-                    4 + Int((UInt32(pending[0]) & 0x7f) << 24 | UInt32(pending[1]) << 16)
-                    + Int(UInt32(pending[2]) << 8 | UInt32(pending[3]))
-                guard pending.count >= length else { break }
+            while let length = length(of: pending), pending.count >= length {
                 let frame = Array(pending[..<length])
                 pending.removeFirst(length)
                 guard pass(frame, number: number, after: passed, direction, from, to) else { return }
@@ -188,6 +193,14 @@ private final class FaultConnection: Sendable {
                 passed += length
             }
         }
+    }
+
+    /// Of the first message, in bytes; nil when that is not known yet.
+    private func length(of pending: [UInt8]) -> Int? {
+        guard knowsMessages else { return pending.isEmpty ? nil : pending.count }
+        guard pending.count >= 4 else { return nil }
+        return 4 + Int((UInt32(pending[0]) & 0x7f) << 24 | UInt32(pending[1]) << 16)
+            + Int(UInt32(pending[2]) << 8 | UInt32(pending[3]))
     }
 
     /// - Returns: whether to go on.

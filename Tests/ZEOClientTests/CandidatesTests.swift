@@ -71,6 +71,34 @@ struct CandidatesTests {
         #expect(alone.failure == Self.refused)
     }
 
+    @Test("an end or silence of TLS is an absence, a verdict is not; an end behind the handshake may be a refusal")
+    func securedAbsence() {
+        let names = CertificateNames(subject: "CN=a", issuer: "CN=b")
+        let absences: [TLSFailure] = [
+            .closed, .noAnswer(seconds: 5), .hungUp(hasCertificate: true), .hungUp(hasCertificate: false),
+        ]
+        let verdicts: [TLSFailure] = [
+            .file(.key, path: "k", .wrongPassphrase), .plainServer(received: "'Z5'"), .unknownAuthority(names),
+            .selfSigned(names), .expired(names, since: "x"), .notYetValid(names, from: "x"),
+            .otherName(expected: "a", names: ["b"]), .certificateRefused("x"), .certificateWanted, .other("x"),
+        ]
+        for (failures, isAbsence) in [(absences, true), (verdicts, false)] {
+            for failure in failures {
+                let error = ConnectionFailure.tls(address: "b:8800", failure)
+                #expect(error.isAbsence == isAbsence, "\(failure)")
+                let several = ConnectionFailure.noneOf(
+                    addresses: "a:8800,b:8800",
+                    [.init(address: "a:8800", Self.refused), .init(address: "b:8800", .connection(error))])
+                #expect(several.isAbsence == isAbsence, "\(failure)")
+                var mayBeRefusal = false
+                if case .hungUp = failure { mayBeRefusal = true }
+                #expect(error.mayBeRefusal == mayBeRefusal && several.mayBeRefusal == mayBeRefusal, "\(failure)")
+            }
+        }
+        // What it says is what it is, if it is the first connection.
+        #expect(TLSFailure.hungUp(hasCertificate: false).description == TLSFailure.certificateWanted.description)
+    }
+
     @Test("they are away when none of them is there; one that is there and refuses us is not")
     func absence() {
         func failure(_ a: StorageError, _ b: StorageError) -> StorageError {
@@ -83,10 +111,11 @@ struct CandidatesTests {
         #expect(failure(Self.refused, lost).isAbsence)
         #expect(failure(Self.refused, behind).isAbsence)
         #expect(!failure(behind, behind).isAbsence)
+        #expect(failure(Self.refused, .connection(.tls(address: "b:8800", .closed))).isAbsence)
         let refusals: [StorageError] = [
             .connection(.unknownStorage(address: "b:8800", name: "main")),
             .connection(.login(address: "b:8800", .wrongPassword(user: "joe"))),
-            .connection(.tls(address: "b:8800", .closed)),
+            .connection(.tls(address: "b:8800", .certificateWanted)),
             .connection(.otherDatabase(address: "b:8800", "another")),
             .connection(.notZEO(address: "b:8800", received: "HTTP")),
             .remote(className: "ZODB.POSException.StorageError", message: "no role lets this client read"),

@@ -52,12 +52,13 @@ extension ShellFailure {
                 (likely ?? names.first).map { "--server-name '\($0)', if that is the right server" }
                     ?? "--no-check-hostname, if you must"
             )
-        case .certificateRefused:
+        case .certificateRefused, .hungUp(hasCertificate: true):
             (code, advice) = (
                 "tls-refused",
                 "the server's log says why; `authenticate` in its <ssl> has to name ours or its authority"
             )
-        case .certificateWanted: (code, advice) = ("tls-refused", "--cert FILE, and --key FILE")
+        case .certificateWanted, .hungUp(hasCertificate: false):
+            (code, advice) = ("tls-refused", "--cert FILE, and --key FILE")
         case .closed:
             (code, advice) = ("tls", "the server's log says why; is this its port for TLS?")
         case .other: (code, advice) = ("tls", "the server's log may say more")

@@ -21,6 +21,9 @@ public enum TLSFailure: Error, Hashable, Sendable {
     case certificateWanted
     /// The server closed during the handshake, without a reason.
     case closed
+    /// The server closed after the handshake, before its first word and without a reason. With TLS 1.3 so do Python's when they
+    /// do not like our certificate, or miss one; and whoever stands in for a server that is stopping.
+    case hungUp(hasCertificate: Bool)
     /// Anything else; the library's words.
     case other(String)
 }
@@ -82,6 +85,10 @@ extension TLSFailure: CustomStringConvertible {
         case .certificateRefused(let reason): "the server does not accept our certificate" + Self.suffix(reason)
         case .certificateWanted: "the server wants a certificate of its clients, and there is none to show"
         case .closed: "the server closed the connection during the TLS handshake"
+        // The likeliest, where it is the first connection.
+        case .hungUp(hasCertificate: true):
+            Self.certificateRefused("it closed the connection without a word").description
+        case .hungUp(hasCertificate: false): Self.certificateWanted.description
         case .other(let reason): "the TLS handshake failed: \(reason)"
         }
     }

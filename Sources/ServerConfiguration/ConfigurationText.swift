@@ -20,6 +20,8 @@ enum ConfigurationText {
     private struct Pipe: Hashable {
         let device: UInt64
         let inode: UInt64
+        /// Of a named one: its number may be given to another when it is removed.
+        let path: String
     }
 
     private struct Known {
@@ -40,8 +42,9 @@ enum ConfigurationText {
             guard status.st_size <= limit else { throw tooLong }
             return try file(descriptor)
         case S_IFIFO:
-            let pipe = Pipe(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
             let isNamed = isNamed(status)
+            let pipe = Pipe(
+                device: UInt64(status.st_dev), inode: UInt64(status.st_ino), path: isNamed ? path : "")
             var before = known.withLock { $0[pipe] }
             if isNamed, let time = before?.time, time.duration(to: .now) > memory { before = nil }
             let bytes = try self.pipe(descriptor, before?.bytes, waits: isNamed, isInterrupted)

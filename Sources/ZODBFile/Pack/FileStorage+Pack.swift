@@ -144,7 +144,12 @@ struct PackRun {
             files.removeNew()
             blobs?.giveUp()
             let view = try storage.view()
-            var summary = nothingToDo("nothing of it can go", view)
+            let found = summary
+            summary = nothingToDo("nothing of it can go", view)
+            // What was looked into was found all the same.
+            (summary.dangling, summary.danglingCount, summary.rescued) = (
+                found.dangling, found.danglingCount, found.rescued
+            )
             try completeEarlier(source, view.end, &summary)
             return .done(summary)
         }

@@ -93,7 +93,8 @@ private struct ServerBackup {
         return last == manifest.last ? .nothing : .increment(from: manifest.end)
     }
 
-    private static let changed = "the server does not have the last transaction of the backup any more"
+    private static let changed =
+        "the server was packed since, it seems: it does not have all of the backup's last transaction any more"
     private static let packed = "the server was packed since"
 
     private func isWhole(_ chain: Chain) throws(StorageError) -> Bool {

@@ -129,7 +129,7 @@ struct TLSTests {
         #expect(proxy.hits == 9)
     }
 
-    @Test("at the first connection nothing is waited for; from a cache with something in it is read, and the reason told")
+    @Test("at the first connection nothing is waited for; a cache with something in it is read, and the reason told")
     func firstConnection() throws {
         let certificates = try CertificateFolder()
         let server = try ZEOServerProcess(options: certificates.section())

@@ -63,6 +63,46 @@ final class NightlyTroubleTests {
         #expect(plain.components(separatedBy: "Trans #").count >= starts.count)
     }
 
+    @Test("A pack of an empty file leaves it so: a sound database without objects would hide that it was emptied")
+    func emptied() throws {
+        let path = file("Data.fs")
+        try Data().write(to: URL(filePath: path))
+        #expect(try run("pack", path, "--days", "0", status: 7).errors.contains("the file is empty: 0 bytes"))
+        #expect(try Data(contentsOf: URL(filePath: path)).isEmpty)
+        #expect(try run("check", path, status: 2).output.contains("the file is empty"))
+    }
+
+    @Test("A mistyped option of pack is named, before the time that is missing then")
+    func mistyped() throws {
+        #expect(try run("pack", sound, "--dayz", "7", status: 2).errors.contains("'--dayz'"))
+        #expect(try run("pack", sound, status: 2).errors.contains("--days 0 keeps none"))
+    }
+
+    @Test("A list of backups where there are none is an error")
+    func noBackups() throws {
+        #expect(try run("backup", "list", folder.path, status: 7).errors.contains("no backup in it"))
+    }
+
+    @Test(
+        "A pipe that nobody writes to is waited for until somebody wants an end",
+        arguments: [["load-dump", "new.fs"], ["connect", "SOUND", "-f"]])
+    func pipe(words: [String]) throws {
+        try #require(mkfifo(file("pipe"), 0o600) == 0)
+        let words = words.map { $0 == "SOUND" ? sound : $0 == "new.fs" ? file($0) : $0 }
+        let job = try RunningProgram(.zeoshell, words + [file("pipe")], environment: ["HOME": folder.path])
+        // It cannot end by itself. Were it told before it listens, it would end as well.
+        usleep(300_000)
+        job.signal(SIGTERM)
+        #expect(try job.end() == 143)
+        #expect(!FileManager.default.fileExists(atPath: file("new.fs")))
+    }
+
+    @Test("A pipe is no file of --resume")
+    func resumedFromPipe() throws {
+        try #require(mkfifo(file("pipe"), 0o600) == 0)
+        _ = try run("verify", sound, "--resume", file("pipe"), status: 8)
+    }
+
     @Test("What meets damage says what to do about it", arguments: ["get", "du", "pack", "ls"])
     func damaged(command: String) throws {
         var bytes = try SampleData.bytes("fs/zope5.fs")

@@ -219,6 +219,9 @@ struct BackupListCommand: ShellCommand {
 
     func run(in session: Session) throws -> Report {
         let repository = try Repository(directory)
+        guard repository.newestName != nil else {
+            throw ShellFailure("no-backup", .data, at: directory, "no backup in it")
+        }
         let rows = try repository.entries().map { entry -> [Cell] in
             [
                 .text(entry.chunk.name.text), .text(entry.chunk.isFull ? "full" : "incremental"),

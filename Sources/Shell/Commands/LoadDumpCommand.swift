@@ -128,8 +128,7 @@ private final class InputFile {
 
     init(_ path: String) throws(StorageError) {
         name = path == "-" ? "standard input" : path
-        descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .io(path, errno: errno) }
+        descriptor = try FilePaths.openToRead(path)
         var status = stat()
         size = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : nil
     }

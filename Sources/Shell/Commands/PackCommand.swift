@@ -55,9 +55,6 @@ struct PackCommand: ShellCommand {
         if days != nil, when != nil {
             throw ValidationError("--days and --at both say how much history to keep: give one of them")
         }
-        guard days != nil || when != nil else {
-            throw ValidationError("say how much history to keep: --days N, or --at WHEN; --days 0 keeps none")
-        }
         if let days, !(days >= 0 && days < 100_000) { throw ValidationError("--days takes a number from 0 up") }
         if keepsOld, dropsOld { throw ValidationError("--keep-old and --no-old exclude each other") }
         if let throttle, Self.bytes(throttle) == nil { throw ValidationError("--throttle takes a size: 500K, 20M, 1G") }
@@ -75,6 +72,11 @@ struct PackCommand: ShellCommand {
 
     func run(in session: Session) throws -> Report {
         if asksStatus { return try PackStatus(session: session).report() }
+        // Here and not in `validate`, which would come before an option that is mistyped.
+        guard days != nil || when != nil else {
+            throw ShellFailure.usage(
+                "say how much history to keep: --days N, or --at WHEN", advice: "--days 0 keeps none")
+        }
         let tid = try time(session)
         var options = PackOptions(interruption: session.interruption)
         options.isStrict = isStrict
@@ -90,6 +92,7 @@ struct PackCommand: ShellCommand {
                 try storage.previewPack(to: tid, options), tid)
         }
         try session.requireNothingStaged("a pack")
+        try requireContent(session)
         try askAboutProduction(session)
         try openForPacking(session)
         let storage = try session.storage(as: (any PackableStorage).self, to: "be packed")
@@ -121,6 +124,14 @@ struct PackCommand: ShellCommand {
                 advice: "--days 0 drops all history")
         }
         return tid
+    }
+
+    /// An empty file is no database, but what is left of one: to make it a sound one without objects would hide that.
+    private func requireContent(_ session: Session) throws {
+        guard try !(session.storage is any RemoteStorage), try session.storage.information().size == 0 else { return }
+        throw ShellFailure(
+            "empty", .data, at: session.databaseName, "the file is empty: 0 bytes; nothing was done",
+            advice: "restore a backup, if there is one")
     }
 
     private func askAboutProduction(_ session: Session) throws {

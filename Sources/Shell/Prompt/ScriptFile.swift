@@ -12,8 +12,7 @@ final class ScriptFile {
 
     /// - Parameter path: `-` is standard input.
     init(_ path: String) throws {
-        descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw StorageError.io(path, errno: errno) }
+        descriptor = try FilePaths.openToRead(path)
     }
 
     deinit { if descriptor > 0 { close(descriptor) } }

@@ -15,7 +15,8 @@ final class FileBytes: RandomAccessBytes {
 
     init(_ path: String) throws(StorageError) {
         name = path
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // A pipe, which is none to be read here and there, would keep the call until somebody writes to it.
+        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw .io(path, errno: errno) }
         let size = lseek(descriptor, 0, SEEK_END)
         guard size >= 0 else {

@@ -34,6 +34,23 @@ enum FilePaths {
         return try read(descriptor, of: path, limit)
     }
 
+    /// Opens a file, or a pipe, of which somebody waits for each piece; `-` is standard input.
+    ///
+    /// A pipe that nobody writes to as yet is waited for; Ctrl-C and SIGTERM end that.
+    static func openToRead(_ path: String) throws(StorageError) -> Int32 {
+        guard path != "-" else { return 0 }
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        guard descriptor >= 0 else { throw .io(path, errno: errno) }
+        do throws(StorageError) {
+            try awaitInput(descriptor)
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
+        return descriptor
+    }
+
     /// What a small text file of ours holds; nil when there is none.
     ///
     /// It is read at every start, by jobs as well: a pipe or a device there would be a trap.

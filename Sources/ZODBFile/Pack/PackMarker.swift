@@ -30,6 +30,10 @@ struct PackMarker: ~Copyable {
     private var rescueTime = 0
     private var rescueTimes: [ObjectID: Int] = [:]
     private var rescuedAnew = false
+    /// What undos lead to is followed; what is reached so is needed at some time after the pack time.
+    private var followsUndos = false
+    /// Something was reached so that an undo has brought back as well.
+    private var hasPostponed = false
     /// While the later transactions are gone through: what they have written so far.
     private var written = ObjectIDSet()
 
@@ -93,6 +97,8 @@ struct PackMarker: ~Copyable {
                 return
             }
         } else if marks.substitutes.count > 0, marks.substitutes.position(of: oid) != nil {
+            // Here Python looks no further, and drops what only this object refers to. The rescue does.
+            hasPostponed = true
             return
         }
         guard let position = marks.index.position(of: oid) else { return try noteMissing(oid, referrer) }
@@ -102,6 +108,9 @@ struct PackMarker: ~Copyable {
         if isRescuing {
             rescued += 1
             rescueTimes[oid] = rescueTime
+        } else if followsUndos {
+            // When it is needed, a rescue finds out.
+            rescueTimes[oid] = .max
         }
         push(oid)
     }
@@ -185,10 +194,12 @@ struct PackMarker: ~Copyable {
                 }
             }
         }
+        followsUndos = true
         for (position, oid) in targets {
             try follow(at: position, of: oid)
             try followAll()
         }
+        followsUndos = false
     }
 
     /// Keeps the record that says that the object did not exist at the pack time, when one before it is kept since it was
@@ -206,7 +217,7 @@ struct PackMarker: ~Copyable {
     ///
     /// Nearly always there is no such thing, and one look at the later records says so.
     private mutating func rescue() throws(StorageError) {
-        guard try mayHaveToRescue() else { return }
+        if !hasPostponed { guard try mayHaveToRescue() else { return } }
         isRescuing = true
         marks.knowsNeeded = true
         while true {

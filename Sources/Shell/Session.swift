@@ -60,6 +60,8 @@ public final class Session {
     var serverRemarks = ServerRemarks()
     /// The snapshot is what a cache knew while the server was away.
     private var isSnapshotOfCache = false
+    /// The server was away when the storage was opened, so that nothing of this session need be its newest state.
+    private(set) var beganAway = false
     /// A command was answered from a cache.
     private(set) var wasAway = false
     /// What others have committed since the snapshot, oldest first.
@@ -236,6 +238,7 @@ extension Session {
         serverRemarks = ServerRemarks()
         snapshot = last
         isSnapshotOfCache = absence != nil
+        beganAway = isSnapshotOfCache
         news = []
         openWorkspace = nil
     }

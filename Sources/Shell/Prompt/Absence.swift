@@ -9,8 +9,10 @@ extension Session {
     func remarks() -> [Report.Message] { serverRemarks.messages(self) }
 
     /// The exit code of a program that ends with `code`: answers that came from a cache, as of its last contact with the
-    /// server, are not what a job may take for today's.
+    /// server, are not what a job may take for today's. Where the server has been there in this session, and is back, it answered
+    /// as of its moment all the same.
     func exitCode(_ code: ExitCode) -> ExitCode {
-        mode != .interactive && wasAway && (code == .done || code == .negative) ? .away : code
+        guard mode != .interactive, wasAway, code == .done || code == .negative else { return code }
+        return beganAway || absence != nil ? .away : code
     }
 }

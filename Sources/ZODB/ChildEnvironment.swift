@@ -10,7 +10,8 @@
 public enum ChildEnvironment {
     private static let prefix = "ZEOSHELL_", secret = "PASSWORD"
 
-    /// As the call that starts a process takes it: pointers into our environment, nil at the end. Good until the environment is changed.
+    /// As the call that starts a process takes it: pointers into our environment, nil at the end. Good until the environment
+    /// is changed.
     public static func entries() -> [UnsafeMutablePointer<CChar>?] {
         var entries: [UnsafeMutablePointer<CChar>?] = []
         var next = unsafe environ

@@ -115,6 +115,8 @@ struct LostCommitTests {
             if case StorageError.connection(.lost) = error { true } else { false }
         }
         large.abort()
+        // It may be the cut before that was noticed only now; then this one is still to come.
+        if !proxy.hasCut { _ = try? storage.commit([(oid, Record.mapping("k", "cut"), tid)]) }
         let made = try storage.commit([(oid, Record.mapping("k", "kept"), tid)])
         #expect(try storage.load(oid, at: .latest).serial == made)
     }

@@ -108,9 +108,7 @@ struct ServerRun {
             watches = storages.compactMap { served in
                 (served.storage as? FileStorage).map { FileWatch(served.name, $0, logger: logger) }
             }
-            server = try StorageServer(
-                serving: storages, at: settings.addresses.map(Endpoint.init),
-                policy: policy, logger: logger)
+            server = try StorageServer(serving: storages, policy: policy, logger: logger)
         } catch  where ending.interruption.isRaised {
             logger.info("ended before it had begun to serve")
             return
@@ -118,12 +116,15 @@ struct ServerRun {
         let monitoring: MonitoringService?
         let pidFile: PIDFile?
         do {
+            // Before any client: who can be served can be watched, and what cannot be watched serves nobody.
             monitoring = try self.monitoring(of: server, watches, logger)
         } catch {
             server.close()
             throw error
         }
         do {
+            try server.listen(at: settings.addresses.map(Endpoint.init))
+            // Not before: the file may be of another server, which has the address.
             pidFile = try settings.pidFile.map { try PIDFile($0) }
         } catch {
             monitoring?.close()

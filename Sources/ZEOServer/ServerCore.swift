@@ -13,6 +13,8 @@ final class ServerCore: Sendable {
     let connections = Atomic<Int>(0)
     /// Bytes that have come of messages which are not complete, of all clients.
     let heldBytes = Atomic<Int>(0)
+    /// Whether clients can reach it.
+    let isListening = Atomic<Bool>(false)
     /// Whether the server ends: then no vote is taken any more, and a client is let go as soon as it has no commit under
     /// way.
     let isEnding = Atomic<Bool>(false)

@@ -25,20 +25,34 @@ public final class StorageServer: Sendable {
         }
     }
 
-    /// Where it listens, ports chosen by the system filled in.
-    public let endpoints: [Endpoint]
     let core: ServerCore
     private let group: MultiThreadedEventLoopGroup
-    private let channels: [any Channel]
+    private let listening = Mutex<(endpoints: [Endpoint], channels: [any Channel])>(([], []))
     private let isClosed = Atomic(false)
 
     /// Opens the addresses and serves.
     ///
     /// The storages belong to the server from now on, which closes them at its end, or when it throws.
     /// - Throws: `io` for an address that cannot be had; what the storages throw.
-    public init(
+    public convenience init(
         serving storages: [Served], at endpoints: [Endpoint], policy: ServicePolicy = ServicePolicy(),
         logger: Logger
+    ) throws(StorageError) {
+        try self.init(serving: storages, policy: policy, logger: logger)
+        do {
+            try listen(at: endpoints)
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    /// A server that no client can reach before it listens (`listen(at:)`).
+    ///
+    /// The storages belong to the server from now on, which closes them at its end.
+    /// - Throws: what the storages throw.
+    public init(
+        serving storages: [Served], policy: ServicePolicy = ServicePolicy(), logger: Logger
     ) throws(StorageError) {
         let waker = Waker()
         var served: [String: ServedStorage] = [:]
@@ -63,6 +77,14 @@ public final class StorageServer: Sendable {
                 throw .io("\(error)", errno: 0)
             }
         }
+    }
+
+    /// Where it listens, ports chosen by the system filled in.
+    public var endpoints: [Endpoint] { listening.withLock { $0.endpoints } }
+
+    /// Takes clients at these addresses. Once.
+    /// - Throws: `io` for an address that cannot be had; then it listens at none.
+    public func listen(at endpoints: [Endpoint]) throws(StorageError) {
         var channels: [any Channel] = []
         var bound: [Endpoint] = []
         for endpoint in endpoints {
@@ -72,14 +94,12 @@ public final class StorageServer: Sendable {
                 bound.append(endpoint.bound(to: listening.first))
             } catch {
                 for channel in channels { try? channel.close().wait() }
-                try? group.syncShutdownGracefully()
-                for served in served.values { served.close() }
                 throw StorageError(listeningAt: endpoint, error)
             }
         }
-        self.channels = channels
-        self.endpoints = bound
-        for endpoint in bound { logger.info("listening at \(endpoint.shown)") }
+        listening.withLock { [bound, channels] in $0 = (bound, channels) }
+        core.isListening.store(true, ordering: .relaxed)
+        for endpoint in bound { core.logger.info("listening at \(endpoint.shown)") }
     }
 
     private static func listen(
@@ -125,7 +145,7 @@ public final class StorageServer: Sendable {
     ///   ended by then is aborted.
     public func close(patience: Double = 0) {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
-        for channel in channels { try? channel.close().wait() }
+        for channel in listening.withLock({ $0.channels }) { try? channel.close().wait() }
         core.letGo(within: patience)
         for served in core.storages.values { served.stopReading() }
         // Who has sent tpc_finish is answered; then nobody can ask for anything, and what leaving clients leave is done.

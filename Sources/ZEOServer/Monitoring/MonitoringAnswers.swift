@@ -59,6 +59,7 @@ final class MonitoringAnswers: Sendable {
             var faults = core.storages.values.map { $0.figures(at: time) }.sorted { $0.name < $1.name }.compactMap {
                 Self.fault(of: $0, patience: options.commitPatience)
             }
+            if !core.isListening.load(ordering: .relaxed) { faults.append("the server does not listen yet") }
             if core.isEnding.load(ordering: .relaxed) { faults.append("the server ends") }
             faults += options.checks.compactMap { $0() }
             guard !faults.isEmpty else { return MonitoringAnswer(status: 200, text: "ok\n") }

@@ -48,15 +48,16 @@ struct LaterStates {
         }
     }
 
-    /// Whether a state may have an object that it did not reach before: by a reference that led to nothing then. Where an
-    /// object had been deleted up to the pack time, and a later transaction brings it back, a garbage collection keeps the
-    /// revision that this one brings back, and not the deletion, as Python's does. That revision is found then, and what it
-    /// refers to, as it is.
+    /// Whether a state may have an object that it did not reach before: by a reference that led to nothing then.
+    ///
+    /// Of what was garbage at the pack time, deleted or out of reach, a garbage collection keeps the revision that a later
+    /// undo brings back, and not the one of that time, as Python's does. A reference to such an object leads somewhere then,
+    /// and from there on to what was out of reach as well: each is found as it was, or as the undo brings it back.
     private func mayBeFound(
         _ revision: Revision, of oid: ObjectID, at tid: TransactionID, in old: FileStorage, _ later: [TransactionID]
     ) throws -> Bool {
-        if let known = try? old.load(oid, at: tid) {
-            return (known.serial, known.data) == (revision.serial, revision.data)
+        if let known = try? old.load(oid, at: tid), (known.serial, known.data) == (revision.serial, revision.data) {
+            return true
         }
         let committed = try? old.load(oid, at: revision.serial)
         return collectsGarbage && revision.serial <= packTime && committed?.serial == revision.serial

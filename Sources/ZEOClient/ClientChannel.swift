@@ -281,7 +281,12 @@ private final class ConnectionHandler: ChannelInboundHandler {
             promise?.futureResult.assumeIsolated().whenComplete { [self] result in
                 switch result {
                 case .success: pending.complete(.success(.none))
-                case .failure(let error): pending.complete(.failure(gone(systemText(of: error))))
+                case .failure(let error):
+                    // What was not written is known before the connection's end is. Whoever hears of it may go on at once,
+                    // and is not to be given this connection again.
+                    let why = systemText(of: error)
+                    perform(connection.disconnected(why))
+                    pending.complete(.failure(gone(why)))
                 }
             }
         }

@@ -46,6 +46,9 @@ extension ConnectionFailure {
 func systemText(of error: any Error) -> String {
     // Few say goodbye in TLS: an end is an end.
     if error as? NIOSSLError == .uncleanShutdown { return "the server closed the connection" }
+    if let error = error as? ChannelError, [.eof, .ioOnClosedChannel, .alreadyClosed].contains(error) {
+        return "the server closed the connection"
+    }
     guard let error = error as? IOError, let words = unsafe strerror(error.errnoCode) else { return "\(error)" }
     return unsafe String(cString: words)
 }

@@ -112,7 +112,9 @@ extension ClientChannel {
             handler.begin(greetingTimeout: greetingTimeout, setupTimeout: setupTimeout)
             try channel.syncOptions?.setOption(.autoRead, value: true)
         }.whenFailure { [ssh] error in
-            let failure = (error as? ConnectionFailure) ?? ConnectionFailure(error, endpoint, timeouts.connect)
+            var failure = (error as? ConnectionFailure) ?? ConnectionFailure(error, endpoint, timeouts.connect)
+            // Closed as soon as it was connected, before TLS could begin.
+            if access.tls != nil, case .lost(let address, _) = failure { failure = .tls(address: address, .closed) }
             handlerOwner.value?.ended(
                 .connection(ssh?.abandoned(connected.eventLoop, failure) ?? failure), attempt: attempt)
         }

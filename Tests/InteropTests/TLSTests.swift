@@ -161,6 +161,23 @@ struct TLSTests {
         #expect(try storage.load(oid, at: try storage.lastTransaction()) == known)
     }
 
+    @Test("a server that closes at once is told of in the same words, whether or not the handshake had begun by then")
+    func closedAtOnce() throws {
+        let certificates = try CertificateFolder()
+        let proxy = try FaultProxy(to: 1, knowsMessages: false)
+        proxy.plan(Array(repeating: .init(.refuse), count: 300))
+        var options = ZEOClientStorage.Options(
+            connectTimeout: .seconds(60), greetingTimeout: .seconds(60), cacheCapacity: 0)
+        options.tls = try ClientTLS(certificates.settings())
+        // Which of the two happens is chance: one in twenty is closed first.
+        for _ in 0..<300 {
+            let refusal = try ConnectionTests.failure {
+                _ = try ZEOClientStorage(.host("127.0.0.1", port: proxy.port), options)
+            }
+            try #require(refusal == .tls(address: "127.0.0.1:\(proxy.port)", .closed), "\(refusal)")
+        }
+    }
+
     // MARK: What goes wrong
 
     private func failure(

@@ -125,4 +125,20 @@ struct ReturnTests {
         #expect(look.session.stagedCount == 0)
         #expect(throws: Never.self) { try stage() }
     }
+
+    @Test(
+        "what has no base to be compared with is made of the server's records alone",
+        arguments: ["cp //a //b", "cp db2:8800:/a //b", "revert //a@TID"])
+    func copies(_ line: String) throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let look = try look(note: "damaged")
+        let line = line.replacing("TID", with: "\(try server.lastTransaction())")
+        let outcome = look.run(line)
+        #expect(outcome.code == .connection, "\(outcome.errors)")
+        #expect(outcome.errors.contains("not of a cache's; nothing was staged"), "\(outcome.errors)")
+        #expect(look.session.stagedCount == 0)
+        _ = FileManager.default.createFile(atPath: flag, contents: nil)
+        #expect(look.run(line).code == .done)
+        if line.hasPrefix("cp") { #expect(look.run("get //b/.note").output == "left alone\n") }
+    }
 }

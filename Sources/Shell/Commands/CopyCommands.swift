@@ -60,6 +60,7 @@ struct CopyCommand: EditingCommand {
 
     func edit(_ session: Session) throws -> Report {
         let (place, other) = try session.source(source)
+        let reading = other?.rereadings
         let target = Destination(destination, session)
         let (container, name) = try target.place(for: place.node.component)
         var options = CopyOptions()
@@ -69,6 +70,7 @@ struct CopyCommand: EditingCommand {
         _ = try session.change(container) { (workspace) throws(EditError) in
             try workspace.copy(place, from: other, to: container, as: name, options)
         }
+        try session.requireServersBytes(of: other, since: reading)
         return .nothing
     }
 }

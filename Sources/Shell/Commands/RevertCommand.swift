@@ -49,6 +49,7 @@ struct RevertCommand: EditingCommand {
             try confirmLosses(result, old.at, session)
             if !path.steps.isEmpty { try putBack(old, path, text, session) }
         }
+        try session.requireServersBytes()
         return broughtBack == 0
             ? .nothing : .message("\(counted(broughtBack, "object")) that no longer existed brought back")
     }

@@ -108,6 +108,22 @@ extension Session {
             advice: "the same command again reads everything from the server")
     }
 
+    /// What becomes another object's record, or another revision's, is compared with nothing when it is committed: it has to
+    /// be the server's, and not what a cache file, which has no checksums, has kept of it.
+    /// - Parameters:
+    ///   - other: the database that it was read from; nil for this one.
+    ///   - reading: the other one's rereadings when that began; this one's are looked at by whoever stages.
+    func requireServersBytes(of other: Workspace? = nil, since reading: Int? = nil) throws {
+        guard let storage = try (other?.storage ?? self.storage) as? any CachingStorage else { return }
+        other?.rereadIfNeeded()
+        guard storage.absence != nil || reading != other?.rereadings else { return }
+        throw ShellFailure(
+            "away", .connection, at: storage.name,
+            "the server is away, or has only now come back: a copy is made of its records, not of a cache's; "
+                + "nothing was staged",
+            advice: "the same command again, once the server is there")
+    }
+
     /// What a command says, and at a prompt what it did.
     private func told(_ report: Report, changed: [ObjectID], count: Int) throws -> Report {
         guard mode == .interactive || count == 0 else { return report }

@@ -278,6 +278,16 @@ struct RenderingTests {
     func sizes(bytes: Int, text: String) {
         #expect(CellText.humanSize(bytes) == text)
     }
+
+    @Test(
+        "a duration in two units, and in days where nobody counts hours",
+        arguments: [
+            (0.0004, "0.40 ms"), (12.0, "12 s"), (185.0, "3 min 5 s"), (94_200.0, "26 h 10 min"),
+            (172_799.0, "47 h 59 min"), (172_800.0, "2 days 0 h"), (31_554_000.0, "365 days 5 h"),
+        ])
+    func duration(_ seconds: Double, _ text: String) {
+        #expect(CellText.duration(seconds) == text)
+    }
 }
 
 @Suite("Text on a terminal")

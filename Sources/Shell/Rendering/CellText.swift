@@ -47,7 +47,7 @@ struct CellText {
         return "\(tenths / 10).\(abs(tenths % 10)) \(unit)"
     }
 
-    /// `0.4 ms`, `12 s`, `3 min 5 s`.
+    /// `0.4 ms`, `12 s`, `3 min 5 s`, `26 h 10 min`, `12 days 3 h`.
     static func duration(_ seconds: Double) -> String {
         guard seconds.isFinite, abs(seconds) < 1e12 else { return "?" }
         switch abs(seconds) {
@@ -55,7 +55,11 @@ struct CellText {
         case ..<60: return decimal(seconds) + " s"
         default:
             let whole = Int(seconds.rounded())
-            return whole < 3600 ? "\(whole / 60) min \(whole % 60) s" : "\(whole / 3600) h \(whole / 60 % 60) min"
+            switch abs(whole) {
+            case ..<3600: return "\(whole / 60) min \(whole % 60) s"
+            case ..<172_800: return "\(whole / 3600) h \(whole / 60 % 60) min"
+            default: return "\(whole / 86_400) days \(whole / 3600 % 24) h"
+            }
         }
     }
 

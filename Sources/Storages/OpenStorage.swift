@@ -23,7 +23,7 @@ public struct OpeningOptions: Hashable, Sendable {
     /// Of a backup, the last transaction to be seen; nil for its newest state.
     public var moment: TransactionID?
     /// What to log in with where a server asks for it.
-    public var login: Login?
+    public var login: Credentials?
     /// nil: no TLS.
     public var tls: TLSSettings?
     /// `user@host`: the server is reached through the system's `ssh` to there, its address as seen from there.

@@ -1,12 +1,11 @@
 internal import ZEOClient
-internal import ZEOProtocol
 internal import ZODB
 
 /// What the options say of logins, TLS and tunnels, as the client takes it.
 extension ZEOClientStorage.Options {
     /// - Throws: `connection` for files that will not do; `unsupported` for a tunnel that is none.
     mutating func secure(by options: OpeningOptions, for address: StorageAddress) throws(StorageError) {
-        login = options.login.map { Credentials(user: $0.user, password: $0.password, realm: $0.realm) }
+        login = options.login
         if let settings = options.tls {
             do throws(TLSFailure) {
                 tls = try ClientTLS(

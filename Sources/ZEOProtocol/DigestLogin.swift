@@ -1,4 +1,5 @@
 internal import ByteCoding
+public import ZODB
 
 /// One login of the kind that ZEO had up to generation 4: the password's hash is proved, not sent.
 ///

@@ -69,7 +69,7 @@ struct TrustTests {
         defer { close(Int32(number)) }
         #expect(
             try apply(words + ["--login-password-fd", "\(number)"], session(all, answer: "typed", asked: asked)).login
-                == Login(user: "joe", password: "of the descriptor", realm: "r"))
+                == Credentials(user: "joe", password: "of the descriptor", realm: "r"))
         #expect(try apply(words, session(all, answer: "typed", asked: asked)).login?.password == "of the environment")
         #expect(asked.questions.isEmpty)
         #expect(try apply(words, session(answer: "typed", asked: asked)).login?.password == "typed")
@@ -122,11 +122,11 @@ struct TrustTests {
     @Test("what a configuration said before holds where no flag says otherwise")
     func precedence() throws {
         var before = OpeningOptions()
-        before.login = Login(user: "ann", password: "", realm: "theirs")
+        before.login = Credentials(user: "ann", password: "", realm: "theirs")
         before.tls = TLSSettings(certificate: "/c.pem", key: "/none.pem", passphrase: "x", authorities: "/ca.pem")
         before.tunnel = "bastion"
         let one = try apply([], to: before, session(answer: "typed"))
-        #expect(one.login == Login(user: "ann", password: "typed", realm: "theirs"))
+        #expect(one.login == Credentials(user: "ann", password: "typed", realm: "theirs"))
         #expect(one.tls == before.tls && one.tunnel == "bastion" && one.tunnelMayAsk)
         before.login?.password = "known"
         #expect(try apply([], to: before).login?.password == "known")
@@ -134,7 +134,7 @@ struct TrustTests {
         let two = try apply(
             ["--username", "joe", "--cert", "/other.pem", "--server-name", "db", "--no-check-hostname", "--ssh", "b2"],
             to: before, session(answer: "typed"))
-        #expect(two.login == Login(user: "joe", password: "typed", realm: "theirs"))
+        #expect(two.login == Credentials(user: "joe", password: "typed", realm: "theirs"))
         #expect(two.tls?.certificate == "/other.pem" && two.tls?.key == nil && two.tls?.authorities == "/ca.pem")
         #expect(two.tls?.serverName == "db" && two.tls?.checksServerName == false && two.tunnel == "b2")
     }
@@ -170,7 +170,7 @@ struct TrustTests {
             #expect(failure { try apply(words, at: "file:///srv/Data.fs") }?.exitCode == .usage)
         }
         var before = OpeningOptions()
-        before.login = Login(user: "ann", password: "")
+        before.login = Credentials(user: "ann", password: "")
         #expect(try apply([], to: before, at: "file:///srv/Data.fs").login?.password == "")
         // Through ssh a path is the other machine's.
         #expect(try apply(["--ssh", "h"], at: "/run/zeo.sock").tunnel == "h")
@@ -179,7 +179,7 @@ struct TrustTests {
     @Test("a secret is in no text that is made of the options")
     func secrecy() throws {
         var options = OpeningOptions()
-        options.login = Login(user: "joe", password: "geheim")
+        options.login = Credentials(user: "joe", password: "geheim")
         options.tls = TLSSettings(certificate: "/c.pem", passphrase: "geheim")
         var dumped = ""
         dump(options, to: &dumped)

@@ -200,8 +200,8 @@ extension Session {
         return (found.address, options)
     }
 
-    private static func login(_ settings: EffectiveSettings?) -> Login? {
-        settings?.login.map { Login(user: $0.user, password: $0.password, realm: $0.realm) }
+    private static func login(_ settings: EffectiveSettings?) -> Credentials? {
+        settings?.login.map { Credentials(user: $0.user, password: $0.password, realm: $0.realm) }
     }
 
     static func requireWritable(_ service: Service) throws {

@@ -142,7 +142,7 @@ struct TrustOptions: ParsableArguments {
                     "Password of \(user) at \(place):", "no password for \(user), and nobody is there to type one",
                     "--login-password-fd N, or \(Self.passwordVariable)", session)
         }
-        options.login = Login(user: user, password: password, realm: realm ?? given?.realm)
+        options.login = Credentials(user: user, password: password, realm: realm ?? given?.realm)
     }
 
     private func ask(_ question: String, _ what: String, _ advice: String, _ session: Session) throws -> String {

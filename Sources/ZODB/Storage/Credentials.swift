@@ -1,4 +1,4 @@
-/// Who we are to a server that asks for a login.
+/// Who we are to a server that asks for a name and a password: servers up to ZEO 4 can.
 public struct Credentials: Hashable, Sendable {
     public var user: String
     public var password: String

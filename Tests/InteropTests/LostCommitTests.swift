@@ -106,7 +106,7 @@ struct LostCommitTests {
         }
     }
 
-    @Test("lost in the middle of many stores, nothing was written, and whoever hears of it can commit at once", .needs(.zeo6))
+    @Test("lost among many stores, nothing was written, and whoever hears of it can commit at once", .needs(.zeo6))
     func amongStores() throws {
         let server = try PythonServer(.zeo6, serving: ["1": ""])
         var (_, oid, tid) = try WritingTests.prepare(server)

@@ -16,7 +16,8 @@ extension ConnectionFailure {
     /// The server is not there, or no longer: it may be again. Of several, none is there.
     ///
     /// A server that answers has decided: another login, another name or another certificate is wanted, and nothing is won by
-    /// waiting. One that ends a connection before TLS has come to a verdict may be stopping, or a proxy whose server is. One that lags behind what was seen has not: it leaves those to be waited for that are not there.
+    /// waiting. One that ends a connection before TLS has come to a verdict may be stopping, or a proxy whose server is. One
+    /// that lags behind what was seen has not: it leaves those to be waited for that are not there.
     public var isAbsence: Bool {
         switch self {
         case .refused, .unreachable, .silent, .lost, .tunnel: true

@@ -32,21 +32,33 @@ extension Workspace {
         _ metadata: TransactionMetadata, dryRun: Bool = false
     ) throws(CommitFailure) -> CommitResult {
         let objects = stagedObjects
-        var isFinishing = false
-        do throws(StorageError) {
+        return try write(dryRun: dryRun) { () throws(StorageError) in
             guard let storage = storage as? any WritableStorage else { throw .readOnly(storage.name) }
             try requireTrueBases(objects)
-            let transaction = try storage.begin(metadata)
-            let merged: [ObjectID]
+            return try storage.begin(metadata)
+        } filling: { (transaction) throws(StorageError) in
+            let merged = try vote(objects, in: transaction)
+            let size = objects.reduce(0) { $0 + $1.record.document.source.count }
+            return CommitResult(tid: nil, objectCount: objects.count, size: size, mergedOIDs: merged)
+        }
+    }
+
+    /// One transaction from its beginning to its end, or, with `dryRun`, to the vote and back.
+    /// - Parameter filling: puts in what belongs into it, and votes; what it comes to.
+    func write(
+        dryRun: Bool, _ begin: () throws(StorageError) -> any StorageTransaction,
+        filling: (any StorageTransaction) throws(StorageError) -> CommitResult
+    ) throws(CommitFailure) -> CommitResult {
+        var isFinishing = false
+        do throws(StorageError) {
+            let transaction = try begin()
+            var result: CommitResult
             do throws(StorageError) {
-                merged = try vote(objects, in: transaction)
+                result = try filling(transaction)
             } catch {
                 transaction.abort()
                 throw error
             }
-            var result = CommitResult(
-                tid: nil, objectCount: objects.count, size: objects.reduce(0) { $0 + $1.record.document.source.count },
-                mergedOIDs: merged)
             guard !dryRun else {
                 transaction.abort()
                 return result

@@ -10,33 +10,14 @@ extension Workspace {
         _ tids: some Sequence<TransactionID>, _ metadata: TransactionMetadata, dryRun: Bool = false
     ) throws(CommitFailure) -> CommitResult {
         precondition(!hasStagedChanges, "an undo with edits staged would leave them on a state that is no more")
-        var isFinishing = false
-        do throws(StorageError) {
+        return try write(dryRun: dryRun) { () throws(StorageError) in
             guard let storage = storage as? any UndoableStorage, storage.supportsUndo else {
                 throw .unsupported("\(storage.name) cannot undo")
             }
-            let transaction = try storage.begin(metadata)
-            let changed: [ObjectID]
-            do throws(StorageError) {
-                for tid in Set(tids).sorted(by: >) { try transaction.undo(tid) }
-                changed = try transaction.vote().changedOIDs
-            } catch {
-                transaction.abort()
-                throw error
-            }
-            var result = CommitResult(tid: nil, objectCount: Set(changed).count, size: 0)
-            guard !dryRun else {
-                transaction.abort()
-                return result
-            }
-            isFinishing = true
-            let tid = try transaction.finish()
-            result.tid = tid
-            committed(tid)
-            return result
-        } catch {
-            if case .connection = error, isFinishing { throw .inDoubt(error) }
-            throw .refused(error)
+            return try storage.begin(metadata)
+        } filling: { (transaction) throws(StorageError) in
+            for tid in Set(tids).sorted(by: >) { try transaction.undo(tid) }
+            return CommitResult(tid: nil, objectCount: Set(try transaction.vote().changedOIDs).count, size: 0)
         }
     }
 }

@@ -116,25 +116,10 @@ struct ShowCommand: ShellCommand {
             }
             guard let oid = ready.popLast() else { return nil }
             let path = places[oid]?.description ?? oid.path
-            let before = try Self.side(.object(oid, at: tid.predecessor), path, workspace)
-            let after = try Self.side(.object(oid, at: tid), path, workspace)
+            let before = try DifferencePrinter.Side(.object(oid, at: tid.predecessor), path, workspace)
+            let after = try DifferencePrinter.Side(.object(oid, at: tid), path, workspace)
             return printer.document(before, after).document
         }
         return Report(.documents(documents, isList: true))
-    }
-
-    private static func side(
-        _ node: Node, _ path: String, _ workspace: Workspace
-    ) throws(StorageError) -> DifferencePrinter.Side {
-        var side = DifferencePrinter.Side(path: path)
-        do throws(StorageError) {
-            side.subject = try workspace.subject(of: node)
-        } catch .noSuchObject, .noRevision {
-            // Nothing there: the transaction made it, or took it away.
-        } catch {
-            guard error.isAboutOneObject else { throw error }
-            side.problem = error
-        }
-        return side
     }
 }

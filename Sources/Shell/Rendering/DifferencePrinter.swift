@@ -12,6 +12,23 @@ struct DifferencePrinter {
         var subject: Subject?
         /// Why it cannot be read.
         var problem: StorageError?
+
+        init(path: String, subject: Subject? = nil, problem: StorageError? = nil) {
+            (self.path, self.subject, self.problem) = (path, subject, problem)
+        }
+
+        /// - Throws: what is wrong with more than this object.
+        init(_ node: Node, _ path: String, _ workspace: Workspace) throws(StorageError) {
+            self.init(path: path)
+            do throws(StorageError) {
+                subject = try workspace.subject(of: node)
+            } catch .noSuchObject, .noRevision {
+                // Nothing there: the transaction made it, or took it away.
+            } catch {
+                guard error.isAboutOneObject else { throw error }
+                problem = error
+            }
+        }
     }
 
     private let isPython2: Bool

@@ -80,8 +80,8 @@ extension WatchedCommit {
         let changes = commit.changes ?? []
         for change in changes.prefix(Self.mostDifferences) {
             let path = path(of: change.oid)
-            var before = try side(.object(change.oid, at: commit.tid.predecessor), path, workspace)
-            let after = try side(.object(change.oid, at: commit.tid), path, workspace)
+            var before = try DifferencePrinter.Side(.object(change.oid, at: commit.tid.predecessor), path, workspace)
+            let after = try DifferencePrinter.Side(.object(change.oid, at: commit.tid), path, workspace)
             if before.subject == nil, before.problem == nil, known.contains(change.oid) {
                 before.problem = .unsupported("its older state is not kept")
             }
@@ -107,20 +107,5 @@ extension WatchedCommit {
             + [commit.summary?.user, commit.summary?.description].compactMap { $0 }
             .map { CellText.machine.text(TransactionText.cell($0)) } + [remark].compactMap { $0 }
         return "=== " + parts.filter { !$0.isEmpty }.joined(separator: "  ")
-    }
-
-    private func side(
-        _ node: Node, _ path: String, _ workspace: Workspace
-    ) throws(StorageError) -> DifferencePrinter.Side {
-        var side = DifferencePrinter.Side(path: path)
-        do throws(StorageError) {
-            side.subject = try workspace.subject(of: node)
-        } catch .noSuchObject, .noRevision {
-            // Nothing there: the transaction made it, or took it away.
-        } catch {
-            guard error.isAboutOneObject else { throw error }
-            side.problem = error
-        }
-        return side
     }
 }

@@ -256,6 +256,8 @@ extension Session {
     func foreignWorkspace(_ text: String) throws -> Workspace {
         var (address, options) = try reading(text)
         options.moment = try moment(of: address)
+        // What is copied from there is compared with nothing when it is committed: it has to be the server's.
+        options.cache = nil
         let storage = try opener(address, options, interruption)
         transaction.others.append(ClosedAtEnd(storage))
         return try Workspace(storage, interruption: interruption)

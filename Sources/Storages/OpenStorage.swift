@@ -80,6 +80,8 @@ public func openStorage(
         var baseOptions = options
         baseOptions.isOverlay = false
         baseOptions.isWritable = false
+        // What is made here may be carried elsewhere, by a plan, and is compared with nothing there.
+        baseOptions.cache = nil
         let base = try openStorage(address, options: baseOptions, interruption: interruption, progress: progress)
         return try OverlayStorage(over: base, interruption: interruption)
     }

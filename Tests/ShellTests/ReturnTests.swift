@@ -135,7 +135,7 @@ struct ReturnTests {
         let line = line.replacing("TID", with: "\(try server.lastTransaction())")
         let outcome = look.run(line)
         #expect(outcome.code == .connection, "\(outcome.errors)")
-        #expect(outcome.errors.contains("not of a cache's; nothing was staged"), "\(outcome.errors)")
+        #expect(outcome.errors.contains("not of what was kept of them; nothing was staged"), "\(outcome.errors)")
         #expect(look.session.stagedCount == 0)
         _ = FileManager.default.createFile(atPath: flag, contents: nil)
         #expect(look.run(line).code == .done)

@@ -53,6 +53,45 @@ struct AwayCommandTests {
         #expect(back.status == 0 && back.errors.isEmpty, "\(back.errors)")
     }
 
+    @Test("what a cache file has of a database goes into no copy, neither into another one nor by way of an overlay")
+    func copies() throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (server, other) = (try serve(), try serve("b"))
+        let cache = folder.appending(path: "c.zec")
+        let services = folder.appending(path: "services")
+        try "[live]\naddress = 127.0.0.1:\(server.port)\ncache = \(cache.path)\n"
+            .write(to: services, atomically: true, encoding: .utf8)
+        let environment = ["ZEOSHELL_SERVICES": services.path]
+        func run(_ arguments: [String], input: String = "") throws -> BuiltProgram.Outcome {
+            try BuiltProgram.zeoshell.run(arguments, input: input, environment: environment)
+        }
+        let title = try run(["get", "live", "/site/.title"])
+        #expect(title.status == 0 && !title.output.isEmpty, "\(title.errors)")
+        // A disk that has changed bytes within a record: nothing tells but the server.
+        var bytes = try Data(contentsOf: cache)
+        let word = Data(title.output.trimmingCharacters(in: .newlines).utf8)
+        let damaged = Data(repeating: UInt8(ascii: "x"), count: word.count)
+        while let range = bytes.range(of: word) { bytes.replaceSubrange(range, with: damaged) }
+        try bytes.write(to: cache)
+        #expect(try run(["get", "live", "/site/.title"]).output == String(decoding: damaged, as: UTF8.self) + "\n")
+
+        let place = "127.0.0.1:\(other.port)"
+        let copied = try run(["cp", place, "live:/site", "/copied", "--rw", "-y"])
+        #expect(copied.status == 0, "\(copied.errors)")
+        #expect(try run(["get", place, "/copied/.title"]).output == title.output)
+
+        let plan = folder.appending(path: "plan").path
+        let made = try run(
+            [
+                "connect", "live", "--overlay", "--auto-begin", "-c", "cp -y /site /made", "-c", "plan > \(plan)",
+                "-c", "abort",
+            ])
+        #expect(made.status == 0, "\(made.errors)")
+        let applied = try run(["apply", "127.0.0.1:\(server.port)", plan, "--rw", "-y"])
+        #expect(applied.status == 0, "\(applied.errors)")
+        #expect(try run(["get", "127.0.0.1:\(server.port)", "/made/.title"]).output == title.output)
+    }
+
     @Test("top says that the server has gone, and that it has come back")
     func top() throws {
         defer { try? FileManager.default.removeItem(at: folder) }

@@ -59,8 +59,8 @@ struct CopyCommand: EditingCommand {
     @OptionGroup var editing: EditOptions
 
     func edit(_ session: Session) throws -> Report {
-        let (place, other) = try session.source(source)
-        let reading = other?.rereadings
+        try session.seekServer()
+        let (place, other, reading) = try session.source(source)
         let target = Destination(destination, session)
         let (container, name) = try target.place(for: place.node.component)
         var options = CopyOptions()
@@ -118,9 +118,11 @@ struct Destination {
 
 extension Session {
     /// A place to copy from: here, or in another database, which is opened for it.
-    func source(_ text: String) throws -> (place: Place, workspace: Workspace?) {
-        guard let (address, path) = Self.foreign(text, environment) else { return (try place(text), nil) }
+    /// - Returns: the place; of another database its workspace, and that one's rereadings when reading began.
+    func source(_ text: String) throws -> (place: Place, workspace: Workspace?, reading: Int?) {
+        guard let (address, path) = Self.foreign(text, environment) else { return (try place(text), nil, nil) }
         let workspace = try foreignWorkspace(address)
+        let reading = workspace.rereadings
         let parsed = try Self.parse(path)
         do {
             let parser = whenParser
@@ -132,7 +134,7 @@ extension Session {
                 }
                 throw .when(text, reason: "is no point in time")
             }
-            return (try resolver.resolve(parsed), workspace)
+            return (try resolver.resolve(parsed), workspace, reading)
         } catch {
             throw ShellFailure(error, at: text)
         }

@@ -30,6 +30,7 @@ struct RevertCommand: EditingCommand {
     @Argument(help: "Objects, each with the time to go back to.") var paths: [String]
 
     func edit(_ session: Session) throws -> Report {
+        try session.seekServer()
         let workspace = try session.workspace
         var broughtBack = 0
         for text in paths {

@@ -108,6 +108,14 @@ extension Session {
             advice: "the same command again reads everything from the server")
     }
 
+    /// Looks for a server that is away before something is made that only it can tell.
+    func seekServer() throws {
+        guard let storage = try storage as? any CachingStorage, !storage.isConnected else { return }
+        _ = try? storage.ping()
+        try workspace.rereadIfNeeded()
+        reading = try workspace.rereadings
+    }
+
     /// What becomes another object's record, or another revision's, is compared with nothing when it is committed: it has to
     /// be the server's, and not what a cache file, which has no checksums, has kept of it.
     /// - Parameters:
@@ -119,8 +127,8 @@ extension Session {
         guard storage.absence != nil || reading != other?.rereadings else { return }
         throw ShellFailure(
             "away", .connection, at: storage.name,
-            "the server is away, or has only now come back: a copy is made of its records, not of a cache's; "
-                + "nothing was staged",
+            "the server is away, or has only now come back: a copy is made of its records, and not of what was kept of "
+                + "them; nothing was staged",
             advice: "the same command again, once the server is there")
     }
 

@@ -288,7 +288,7 @@ private final class ConnectionHandler: ChannelInboundHandler {
                     // and is not to be given this connection again.
                     let why = systemText(of: error)
                     perform(connection.disconnected(why))
-                    pending.complete(.failure(gone(why)))
+                    pending.complete(.failure(explained(connection.failure ?? gone(why))))
                 }
             }
         }

@@ -202,6 +202,11 @@ public struct ClientConnection: Sendable {
         }
     }
 
+    /// Why the connection is over; nil while it is not.
+    public var failure: StorageError? {
+        if case .closed(let error) = phase { error } else { nil }
+    }
+
     /// The stream ended, or broke; `why` in words.
     public mutating func disconnected(_ why: String) -> [Action] {
         var actions: [Action] = []

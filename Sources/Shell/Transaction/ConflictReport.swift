@@ -14,12 +14,13 @@ struct ConflictReport {
         _ = try? session.poll()
         guard case .conflict(let oid, let committed, _) = error else {
             var failure = ShellFailure(error)
+            let isSaid = failure.what.hasSuffix("nothing was written")
             if case .connection(.silent) = error {
-                failure.what += "; nothing was written"
+                if !isSaid { failure.what += "; nothing was written" }
                 failure.advice =
                     "the server hangs, or another client is committing: 'commit' tries again, --timeout SECONDS waits longer"
             } else if session.absence != nil {
-                failure.what += "; nothing was written"
+                if !isSaid { failure.what += "; nothing was written" }
                 failure.advice = "what is staged stays so: 'commit' again when the prompt says that the server is back"
             }
             return failure

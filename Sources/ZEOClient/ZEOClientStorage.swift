@@ -236,6 +236,8 @@ public final class ZEOClientStorage: Storage, RemoteStorage, SharedStorage {
                 let candidates = Candidates(
                     endpoints, readOnly: options.readOnly, fallsBack: options.fallsBackToReading)
                 state.link = .connecting(attempt, candidates)
+                // Word of the end of a connection that was given up is none of a candidate's.
+                state.attempt = 0
                 return nil
             }
         }

@@ -123,6 +123,12 @@ struct ServerRun {
             throw error
         }
         do {
+            guard !ending.interruption.isRaised else {
+                monitoring?.close()
+                server.close()
+                logger.info("ended before it had begun to serve")
+                return
+            }
             try server.listen(at: settings.addresses.map(Endpoint.init))
             // Not before: the file may be of another server, which has the address.
             pidFile = try settings.pidFile.map { try PIDFile($0) }

@@ -82,9 +82,10 @@ public final class StorageServer: Sendable {
     /// Where it listens, ports chosen by the system filled in.
     public var endpoints: [Endpoint] { listening.withLock { $0.endpoints } }
 
-    /// Takes clients at these addresses. Once.
-    /// - Throws: `io` for an address that cannot be had; then it listens at none.
+    /// Takes clients at these addresses: at none before it has them all. Once.
+    /// - Throws: `io` for an address that cannot be had; then it listens at none. `wrongState` the second time.
     public func listen(at endpoints: [Endpoint]) throws(StorageError) {
+        guard !core.isListening.load(ordering: .relaxed) else { throw .wrongState("the server listens already") }
         var channels: [any Channel] = []
         var bound: [Endpoint] = []
         for endpoint in endpoints {
@@ -100,6 +101,8 @@ public final class StorageServer: Sendable {
         listening.withLock { [bound, channels] in $0 = (bound, channels) }
         core.isListening.store(true, ordering: .relaxed)
         for endpoint in bound { core.logger.info("listening at \(endpoint.shown)") }
+        // Who has connected meanwhile waits for this.
+        for channel in channels { _ = channel.setOption(.autoRead, value: true) }
     }
 
     private static func listen(
@@ -111,6 +114,7 @@ public final class StorageServer: Sendable {
                     try AcceptPause.add(to: channel, at: endpoint.shown, core.logger)
                 }
             }
+            .serverChannelOption(.autoRead, value: false)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(

@@ -159,12 +159,22 @@ public struct ClientConnection: Sendable {
         case finished(call: Int)
     }
 
+    /// A reply that tells what the last transaction is, and came before it is known what others' commits until then belong
+    /// to: who hears of the transaction must not find the state before it.
+    private struct HeldReply {
+        let id: Int
+        let result: Result<WireValue, StorageError>
+        /// The inquiries that it waits for.
+        var inquiries: Set<Int>
+    }
+
     let configuration: Configuration
     var phase = Phase.greeting
     var splitter = FrameSplitter(limit: Handshake.longestGreeting)
     /// Calls that were sent and not yet answered.
     private var pending: [Int: Call] = [:]
     private var inquiries: [Int: Inquiry] = [:]
+    private var held: [HeldReply] = []
     /// Who asked for a blob: the server sends it once for each, in the order asked.
     private var blobs: [Blob: [Int]] = [:]
     private var account = StoreAccount()
@@ -374,7 +384,8 @@ public struct ClientConnection: Sendable {
         }
         let result = result(of: message, speech)
         if let inquiry = inquiries.removeValue(forKey: id) {
-            return answer(inquiry, result, speech, &actions)
+            answer(inquiry, result, speech, &actions)
+            return release(after: id, &actions)
         }
         switch (call, result) {
         case (.vote, .success) where speech.dialect.generation.tellsSerials:
@@ -382,8 +393,25 @@ public struct ClientConnection: Sendable {
         case (.finish, .success(.none)) where speech.dialect.generation == .v200:
             pending[id] = call
             inquire(.finished(call: id), speech, &actions)
+        case (.ping, _) where hasUnplaced, (.lastTransaction, _) where hasUnplaced:
+            pending[id] = call
+            held.append(HeldReply(id: id, result: result, inquiries: Set(inquiries.keys)))
         default: actions.append(.reply(id: id, result))
         }
+    }
+
+    /// Others have committed, and it is not known yet as what.
+    private var hasUnplaced: Bool {
+        inquiries.values.contains { if case .invalidated = $0 { true } else { false } }
+    }
+
+    private mutating func release(after inquiry: Int, _ actions: inout [Action]) {
+        for index in held.indices { held[index].inquiries.remove(inquiry) }
+        for reply in held where reply.inquiries.isEmpty {
+            pending[reply.id] = nil
+            actions.append(.reply(id: reply.id, reply.result))
+        }
+        held.removeAll(where: \.inquiries.isEmpty)
     }
 
     private func result(of message: Message, _ speech: Speech) -> Result<WireValue, StorageError> {
@@ -429,6 +457,7 @@ public struct ClientConnection: Sendable {
         for id in pending.keys.sorted() { actions.append(.reply(id: id, .failure(error))) }
         pending = [:]
         inquiries = [:]
+        held = []
         blobs = [:]
     }
 

@@ -197,6 +197,24 @@ struct OldServerTests {
         #expect(
             dialogue.server(replies: Self.log(TransactionID(20)), to: 7)
                 == [.reply(id: 6, .success(.bytes(TransactionID(20).bytes)))])
+        // An answer that tells of a commit of others waits until it is known which objects that was.
+        let ping = try #require(try dialogue.connection.call(.ping).id)
+        guard case .send? = dialogue.server(notes: "Invalidate", [oids]).first else { return #expect(Bool(false)) }
+        #expect(dialogue.server(replies: Self.log(TransactionID(30)), to: ping).isEmpty)
+        #expect(
+            dialogue.server(replies: Self.log(TransactionID(31)), to: ping + 1)
+                == [
+                    .notification(.invalidate(Invalidation(tid: TransactionID(31), oids: [Self.oid]))),
+                    .reply(id: ping, .success(Self.log(TransactionID(30)))),
+                ])
+        // It fails with the connection as any other does.
+        let last = try #require(try dialogue.connection.call(.lastTransaction).id)
+        _ = dialogue.server(notes: "Invalidate", [oids])
+        #expect(dialogue.server(replies: Self.log(TransactionID(40)), to: last).isEmpty)
+        let ends = dialogue.connection.disconnected("it ended").compactMap { action in
+            if case .reply(id: let id, .failure) = action { id } else { nil }
+        }
+        #expect(ends.contains(last))
     }
 
     @Test("a store that the server does not account for fails the vote, whatever its answer says")

@@ -91,8 +91,7 @@ struct ProxyTests {
         case 18: fault = .refuse
         default: fault = nil
         }
-        // A large message in tiny pieces takes longer than anybody would wait.
-        return .init(fault, pieces: pieces.map { fault == nil ? $0 : max($0, 20) })
+        return .init(fault, pieces: pieces)
     }
 
     /// Says with what it can be had again.

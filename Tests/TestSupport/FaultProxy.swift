@@ -33,7 +33,8 @@ public final class FaultProxy: Sendable {
 
     public struct Plan: Hashable, Sendable {
         public var fault: Fault?
-        /// Everything is passed on in pieces of at most so many bytes; nil: as it comes.
+        /// The beginning of every message, its first thousand bytes, is passed on in pieces of at most so many bytes; nil: as
+        /// it comes. (All of a large message would take longer than anybody waits.)
         public var pieces: Int?
 
         public init(_ fault: Fault? = nil, pieces: Int? = nil) {
@@ -252,7 +253,8 @@ private final class FaultConnection: Sendable {
     private func send(_ bytes: ArraySlice<UInt8>, to descriptor: Int32) -> Bool {
         var rest = bytes
         while !rest.isEmpty {
-            let piece = rest.prefix(plan.pieces ?? rest.count)
+            let isBeginning = rest.startIndex - bytes.startIndex < 1000
+            let piece = rest.prefix(isBeginning ? plan.pieces ?? rest.count : rest.count)
             let sent = piece.withUnsafeBytes {
                 #if canImport(Glibc)
                     Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
@@ -263,7 +265,7 @@ private final class FaultConnection: Sendable {
             guard sent > 0 else { return false }
             rest = rest.dropFirst(sent)
             // So that the pieces travel apart.
-            if plan.pieces != nil, !rest.isEmpty { usleep(200) }
+            if plan.pieces != nil, isBeginning, !rest.isEmpty { usleep(200) }
         }
         return true
     }

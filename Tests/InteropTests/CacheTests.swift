@@ -95,7 +95,16 @@ struct CacheTests {
                 try survey.entries.filter { $0.end == nil }.map {
                     "\($0.oid.hex) \($0.serial.hex) \(sha1(try survey.data(of: $0)))"
                 })
-            #expect(kept.isSuperset(of: told))
+            let gone = Set(told).subtracting(kept)
+            if kind.peer == .zodb38 {
+                // It goes on at the beginning of a file that it opens again (`currentofs`): what is there it has told of,
+                // and then driven out. Nothing else may stand in its place.
+                let oids = Set(gone.map { $0.prefix(16) })
+                #expect(gone.count < 10 && (round > 0 || gone.isEmpty), "round \(round): \(gone)")
+                #expect(kept.allSatisfy { !oids.contains($0.prefix(16)) }, "round \(round)")
+            } else {
+                #expect(gone.isEmpty, "round \(round)")
+            }
             try site.commit([round + 1, 20 + round])
 
             let storage = try site.connect()

@@ -123,18 +123,17 @@ struct ServerRun {
             throw error
         }
         do {
-            guard !ending.interruption.isRaised else {
-                monitoring?.close()
-                server.close()
-                logger.info("ended before it had begun to serve")
-                return
-            }
+            try ending.interruption.check()
             try server.listen(at: settings.addresses.map(Endpoint.init))
             // Not before: the file may be of another server, which has the address.
             pidFile = try settings.pidFile.map { try PIDFile($0) }
         } catch {
             monitoring?.close()
             server.close()
+            guard !ending.interruption.isRaised else {
+                logger.info("ended before it had begun to serve")
+                return
+            }
             throw error
         }
         ServiceManager.notify("READY=1")
